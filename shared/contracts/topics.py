@@ -1,0 +1,101 @@
+"""The routing table: every topic, what travels on it, who writes it and who reads it.
+
+Topics of one flow have the same number of partitions; a record's consequence goes to the partition of the same number.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from shared.contracts import commands as c
+from shared.contracts import events as e
+from shared.contracts import facts as f
+from shared.contracts.replies import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One message type: its name on the wire and the key it is ordered by (None: as its cause)."""
+
+    type: str
+    model: type[BaseModel]
+    key: Callable[[Any], str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic and its rules."""
+
+    name: str
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    routes: Mapping[str, Route]
+    retention_ms: int
+
+
+def _page(m: c.PageCommand | f.PageChanged) -> str:
+    return f"{m.site_id}:{m.page_id}"
+
+
+def _workflow(m: c.WorkflowCommand) -> str:
+    return f"{m.site_id}:{m.workflow_id}"
+
+
+def _space(m: c.RecordSpaceAdmins | f.SpaceChanged) -> str:
+    return f"{m.site_id}:{m.space_id}"
+
+
+def _group(m: c.RecordGroupMembers) -> str:
+    return f"{m.site_id}:{m.group_id}"
+
+
+def _scope(m: c.CancelApprovals) -> str:
+    return f"{m.site_id}:{m.scope_id}"
+
+
+def _site(m: c.SiteCommand | f.Fact) -> str:
+    return m.site_id
+
+
+def _held(m: c.ReleaseQuarantine) -> str:
+    return m.key
+
+
+def _kebab(name: str) -> str:
+    return "".join("-" + ch.lower() if ch.isupper() else ch for ch in name).lstrip("-")
+
+
+def _routes(kind: str, rows: Mapping[type[BaseModel], Callable[[Any], str] | None]) -> Mapping[str, Route]:
+    named = {f"approvalflow.{kind}.{_kebab(m.__name__)}.v1": (m, key) for m, key in rows.items()}
+    return {name: Route(name, m, key) for name, (m, key) in named.items()}
+
+
+_DAY = 86_400_000
+
+INTAKE = Topic(
+    "approvalflow.intake.v1", ("command", "decision", "retention"), ("decision",),
+    _routes("command", {
+        c.SubmitApproval: _page, c.RecordDecision: _page, c.ResetApproval: _page, c.CancelApproval: _page,
+        c.CreateWorkflow: _workflow, c.ChangeWorkflow: _workflow, c.ArchiveWorkflow: _workflow,
+        c.AssignWorkflow: _workflow, c.RecordWorkflowOwners: _workflow,
+        c.RecordSpaceAdmins: _space, c.RecordGroupMembers: _group, c.SetLicence: _site,
+        c.CancelApprovals: _scope, c.ReleaseQuarantine: _held, c.RecordRetention: _site,
+    }) | _routes("fact", {f.PageChanged: _page, f.SpaceChanged: _space, f.AppChanged: _site}),
+    7 * _DAY,
+)
+EVENTS = Topic(
+    "approvalflow.events.v1", ("decision",), ("audit-fanout",),
+    _routes("event", dict.fromkeys((
+        e.CommandRefused, e.ApprovalSubmitted, e.DecisionRecorded, e.ApprovalReset, e.ApprovalKept,
+        e.ApprovalCancelled, e.PageRecorded, e.WorkflowEvent, e.FactsRecorded, e.ApprovalsCancelling, e.QuarantineReleased,
+        e.RetentionRecorded,
+    ))),
+    30 * _DAY,
+)
+REPLIES = Topic("approvalflow.replies.v1", ("decision",), ("command",), _routes("reply", {Outcome: None}), _DAY // 24)
+
+TOPICS = (INTAKE, EVENTS, REPLIES)
+TYPE_OF: Mapping[type[BaseModel], Route] = {r.model: r for t in TOPICS for r in t.routes.values()}
+"""The route of each message class."""

@@ -1,0 +1,161 @@
+"""The log: brokers, batch subscribers, acknowledged publishing and topics.
+
+FastStream subscribes and runs the handlers. Two of its conveniences are switched off on purpose: records arrive raw,
+so that one bad header or body cannot fail its neighbours, and offsets are committed by hand, last of all.
+"""
+
+import asyncio
+import signal
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import stamina
+import structlog
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from shared.contracts.envelope import Headers
+from shared.contracts.topics import TOPICS, Topic
+from shared.settings import ServiceSettings
+
+Record = ConsumerRecord
+Handler = Callable[[Sequence[Record]], Awaitable[None]]
+
+
+def connect(settings: ServiceSettings, service: str) -> KafkaBroker:
+    """A broker that publishes only with every replica's acknowledgement."""
+    return KafkaBroker(
+        settings.kafka.split(","), client_id=f"approvalflow-{service}", acks="all",
+        enable_idempotence=settings.kafka_idempotent, logger=None, graceful_timeout=settings.stop_seconds,
+        request_timeout_ms=10_000,
+    )
+
+
+async def _raw(records: Sequence[Record]) -> KafkaMessage:
+    first = records[0]
+    return KafkaMessage(body=b"", raw_message=tuple(records), message_id=f"{first.partition}-{first.offset}",
+                        correlation_id=f"{first.partition}-{first.offset}", consumer=None)  # type: ignore[arg-type]
+
+
+async def _undecoded(_: KafkaMessage) -> None:
+    return None
+
+
+def subscribe(broker: KafkaBroker, topic: Topic, group: str, handler: Handler, *, max_records: int, listener: Any = None) -> Any:
+    """Hand batches of raw records to ``handler``; returns the subscriber, whose ``consumer`` commits.
+
+    A batch that fails is tried again for a minute, since a database may be restarting. After that the process is told
+    to stop with nothing committed, so the batch comes again; it never goes on past records it did not handle.
+    """
+    subscriber = broker.subscriber(
+        topic.name, batch=True, group_id=group, ack_policy=AckPolicy.MANUAL, auto_offset_reset="earliest",
+        max_records=max_records, batch_timeout_ms=50, fetch_max_wait_ms=50, max_partition_fetch_bytes=4 << 20,
+        parser=_raw, decoder=_undecoded, listener=listener,
+    )
+
+    @subscriber
+    async def on_batch(message: KafkaMessage) -> None:
+        try:
+            async for attempt in stamina.retry_context(on=Exception, attempts=None, timeout=60, wait_max=5):
+                with attempt:
+                    await handler(message.raw_message)  # type: ignore[arg-type]
+        except Exception:
+            structlog.get_logger().exception("batch failed", topic=topic.name, group=group)
+            signal.raise_signal(signal.SIGTERM)
+            await asyncio.Event().wait()
+
+    return subscriber
+
+
+def positions(records: Iterable[Record]) -> dict[TopicPartition, int]:
+    """The offsets to commit once these records are handled: one past the last of each partition."""
+    result: dict[TopicPartition, int] = {}
+    for record in records:
+        result[TopicPartition(record.topic, record.partition)] = record.offset + 1
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message ready for the wire. Without a partition, the key chooses it."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Headers
+    partition: int | None = None
+
+
+class BatchPublisher:
+    """Publishes many messages with few requests: they are appended to one producer batch for each partition.
+
+    Sending one by one costs more Python for each message than deciding it does.
+    """
+
+    def __init__(self, settings: ServiceSettings, service: str) -> None:
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka, client_id=f"approvalflow-{service}-batches", acks="all",
+            enable_idempotence=settings.kafka_idempotent, max_batch_size=1 << 19, request_timeout_ms=10_000,
+        )
+
+    async def start(self) -> None:
+        """Connect."""
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Flush and disconnect."""
+        await self._producer.stop()
+
+    async def publish(self, messages: Iterable[Outgoing]) -> None:
+        """Publish all and wait for the acknowledgement of each; those of one partition keep their order."""
+        lanes: dict[tuple[str, int], list[Outgoing]] = defaultdict(list)
+        keyed: list[Outgoing] = []
+        for message in messages:
+            if message.partition is None:
+                keyed.append(message)
+            else:
+                lanes[message.topic, message.partition].append(message)
+        await asyncio.gather(
+            *(self._send(topic, partition, lane) for (topic, partition), lane in lanes.items()), self._send_keyed(keyed)
+        )
+
+    async def _send_keyed(self, messages: Sequence[Outgoing]) -> None:
+        futures = [await self._producer.send(m.topic, m.value, key=m.key, headers=m.headers) for m in messages]
+        await asyncio.gather(*futures)
+
+    async def _send(self, topic: str, partition: int, lane: Sequence[Outgoing]) -> None:
+        futures = []
+        batch = self._producer.create_batch()
+        for message in lane:
+            if batch.append(key=message.key, value=message.value, timestamp=None, headers=message.headers) is None:
+                futures.append(await self._producer.send_batch(batch, topic, partition=partition))
+                batch = self._producer.create_batch()
+                if batch.append(key=message.key, value=message.value, timestamp=None, headers=message.headers) is None:
+                    futures.append(await self._producer.send(topic, message.value, key=message.key, partition=partition, headers=message.headers))
+        if batch.record_count():
+            futures.append(await self._producer.send_batch(batch, topic, partition=partition))
+        await asyncio.gather(*futures)
+
+
+async def create_topics(bootstrap: str, partitions: int, replication: int = 1) -> list[str]:
+    """Create the topics that are missing; returns the names of all."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        wanted = [
+            NewTopic(t.name, partitions, replication, topic_configs={"retention.ms": str(t.retention_ms)}) for t in TOPICS
+        ]
+        response = await admin.create_topics(wanted)
+        for _, code, *_rest in response.topic_errors:
+            if code and for_code(code) is not TopicAlreadyExistsError:
+                raise for_code(code)
+    except TopicAlreadyExistsError:
+        pass
+    finally:
+        await admin.close()
+    return [t.name for t in TOPICS]

@@ -1,0 +1,43 @@
+"""Pools and migrations."""
+
+import importlib.resources
+from pathlib import Path
+
+import asyncpg
+import orjson
+from pogo_core.util import migrate as pogo
+from pogo_core.util import sql as pogo_sql
+
+SCHEMA = Path(str(importlib.resources.files("shared") / "schema"))
+
+
+def _encode_json(value: object) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+async def _init(connection: asyncpg.Connection) -> None:
+    # json columns hold exact bytes that were published, so they come and go as text; jsonb is decoded.
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_encode_json, decoder=orjson.loads)
+
+
+async def connect_pool(dsn: str, size: int, application: str) -> asyncpg.Pool:
+    """A pool of at most ``size`` connections that give up a stuck statement after 30 seconds."""
+    return await asyncpg.create_pool(
+        dsn, min_size=1, max_size=size, init=_init,
+        server_settings={
+            "application_name": application, "statement_timeout": "30s",
+            "idle_in_transaction_session_timeout": "5s",
+        },
+    )
+
+
+async def migrate(dsn: str) -> int:
+    """Apply the migrations that are missing, one migrator at a time; returns how many files there are."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("SELECT pg_advisory_lock(7309271)")
+        await pogo_sql.ensure_pogo_sync(connection)
+        await pogo.apply(connection, SCHEMA, schema_name="public")
+    finally:
+        await connection.close()
+    return len(list(SCHEMA.glob("*.sql")))

@@ -1,0 +1,44 @@
+"""One way to run a service: serve HTTP until told to stop, then drain within a bound."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+import structlog
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from shared import logs, telemetry
+from shared.settings import ServiceSettings
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def run(service: str, settings: S, build: Callable[[S], AbstractAsyncContextManager[FastAPI]]) -> None:
+    """Run until SIGTERM or SIGINT; the application's own context starts and stops what it needs."""
+    logs.configure(service, as_json=settings.log_json)
+    telemetry.configure(service)
+    uvloop.run(_serve(service, settings, build))
+
+
+async def _serve(service: str, settings: S, build: Callable[[S], AbstractAsyncContextManager[FastAPI]]) -> None:
+    async with build(settings) as app:
+        server = uvicorn.Server(uvicorn.Config(
+            app, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False,
+            timeout_graceful_shutdown=int(settings.stop_seconds), server_header=False, lifespan="off",
+        ))
+        structlog.get_logger().info("started", address=settings.http_host, port=settings.http_port)
+        await server.serve()
+
+
+@contextlib.asynccontextmanager
+async def background(task: asyncio.Task[None], stop_seconds: float) -> AsyncIterator[None]:
+    """Keep a task running for the length of the block, then cancel it and wait, bounded."""
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task}, timeout=stop_seconds)

@@ -1,0 +1,32 @@
+"""Settings every service has; read once, at its composition root, from ``APPROVALFLOW_*`` in the environment."""
+
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """Where the log and the database are, and how this process shows itself."""
+
+    model_config = SettingsConfigDict(env_prefix="APPROVALFLOW_", frozen=True, extra="ignore", secrets_dir=None)
+
+    kafka: str = "127.0.0.1:9092"
+    """Bootstrap servers, comma separated."""
+    kafka_idempotent: bool = True
+    """Producer idempotence; only a broker that does not know it (the in-memory one) needs it off."""
+    partitions: int = Field(default=8, ge=1, le=1024)
+    database: SecretStr = SecretStr("postgresql://127.0.0.1:5432/approvalflow")
+    """Address with this service's own role."""
+    pool_size: int = Field(default=4, ge=1, le=64)
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=0, ge=0, le=65535)
+    log_json: bool = True
+    stop_seconds: float = Field(default=10.0, gt=0)
+    """How long a stopping process may drain before it gives up."""
+
+    @model_validator(mode="after")
+    def _addressed(self) -> Self:
+        if not all(":" in server for server in self.kafka.split(",")):
+            raise ValueError("kafka: each server needs a port, as in 'broker:9092'")
+        return self

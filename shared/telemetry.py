@@ -1,0 +1,24 @@
+"""OpenTelemetry providers for a process: instruments are read by Prometheus at ``/metrics``."""
+
+import os
+
+from opentelemetry import metrics, trace
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+"""Bucket edges of every duration, in seconds."""
+
+
+def configure(service: str) -> None:
+    """Install the providers; call once, before instruments are used."""
+    os.environ.setdefault("OTEL_PYTHON_EXPORTER_PROMETHEUS_DISABLE_TARGET_INFO", "true")
+    resource = Resource.create({"service.name": f"approvalflow-{service}"})
+    trace.set_tracer_provider(TracerProvider(resource=resource))
+    durations = View(instrument_unit="s", aggregation=ExplicitBucketHistogramAggregation(SECONDS))
+    metrics.set_meter_provider(
+        MeterProvider(resource=resource, metric_readers=[PrometheusMetricReader()], views=[durations])
+    )
