@@ -9,21 +9,35 @@ import signal
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import stamina
 import structlog
-from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.message import FAKE_CONSUMER
 
 from shared.contracts.envelope import Headers
 from shared.contracts.topics import TOPICS, Topic
 from shared.settings import ServiceSettings
 
-Record = ConsumerRecord
+
+
+class Record(Protocol):
+    """A raw record, as aiokafka hands it over."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
 Handler = Callable[[Sequence[Record]], Awaitable[None]]
 
 
@@ -39,7 +53,7 @@ def connect(settings: ServiceSettings, service: str) -> KafkaBroker:
 async def _raw(records: Sequence[Record]) -> KafkaMessage:
     first = records[0]
     return KafkaMessage(body=b"", raw_message=tuple(records), message_id=f"{first.partition}-{first.offset}",
-                        correlation_id=f"{first.partition}-{first.offset}", consumer=None)  # type: ignore[arg-type]
+                        correlation_id=f"{first.partition}-{first.offset}", consumer=FAKE_CONSUMER)
 
 
 async def _undecoded(_: KafkaMessage) -> None:

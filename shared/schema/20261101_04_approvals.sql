@@ -90,7 +90,6 @@ CREATE TABLE approvals.outcome (
     command_id  uuid     PRIMARY KEY,
     site_id     text     NOT NULL,
     key         text     NOT NULL,  -- of the record that asked
-    digest      bytea    NOT NULL CHECK (length(digest) = 32),  -- of the record's value
     reason      text,               -- null: applied
     version     integer  NOT NULL,
     event_type  text     NOT NULL,
