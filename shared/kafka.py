@@ -77,7 +77,7 @@ def subscribe(broker: KafkaBroker, topic: Topic, group: str, handler: Handler, *
         try:
             async for attempt in stamina.retry_context(on=Exception, attempts=None, timeout=60, wait_max=5):
                 with attempt:
-                    await handler(message.raw_message)  # type: ignore[arg-type]
+                    await handler(message.raw_message)
         except Exception:
             structlog.get_logger().exception("batch failed", topic=topic.name, group=group)
             signal.raise_signal(signal.SIGTERM)

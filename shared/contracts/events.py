@@ -101,10 +101,13 @@ class WorkflowEvent(Event):
     digest: str | None = None
 
 
+Kind = Literal["space_admins", "group_members", "licence", "space_removed", "app_installed", "app_uninstalled"]
+
+
 class FactsRecorded(Event):
     """Directory facts were replaced; the people themselves are only digested."""
 
-    kind: Literal["space_admins", "group_members", "licence", "space_removed", "app_installed", "app_uninstalled"]
+    kind: Kind
     subject_id: str
     read_at: AwareDatetime
     count: int = 0

@@ -15,12 +15,15 @@ from shared.contracts import facts as f
 from shared.contracts.replies import Outcome
 
 
+Model = type[BaseModel]
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One message type: its name on the wire and the key it is ordered by (None: as its cause)."""
 
     type: str
-    model: type[BaseModel]
+    model: Model
     key: Callable[[Any], str] | None
 
 
@@ -67,7 +70,7 @@ def _kebab(name: str) -> str:
     return "".join("-" + ch.lower() if ch.isupper() else ch for ch in name).lstrip("-")
 
 
-def _routes(kind: str, rows: Mapping[type[BaseModel], Callable[[Any], str] | None]) -> Mapping[str, Route]:
+def _routes(kind: str, rows: Mapping[Model, Callable[[Any], str] | None]) -> dict[str, Route]:
     named = {f"approvalflow.{kind}.{_kebab(m.__name__)}.v1": (m, key) for m, key in rows.items()}
     return {name: Route(name, m, key) for name, (m, key) in named.items()}
 
@@ -97,5 +100,5 @@ EVENTS = Topic(
 REPLIES = Topic("approvalflow.replies.v1", ("decision",), ("command",), _routes("reply", {Outcome: None}), _DAY // 24)
 
 TOPICS = (INTAKE, EVENTS, REPLIES)
-TYPE_OF: Mapping[type[BaseModel], Route] = {r.model: r for t in TOPICS for r in t.routes.values()}
+TYPE_OF: Mapping[Model, Route] = {r.model: r for t in TOPICS for r in t.routes.values()}
 """The route of each message class."""

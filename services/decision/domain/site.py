@@ -19,7 +19,7 @@ from shared.contracts.commands import (
     SetLicence,
     SiteCommand,
 )
-from shared.contracts.events import ApprovalsCancelling, CommandRefused, Event, FactsRecorded, RetentionRecorded
+from shared.contracts.events import ApprovalsCancelling, CommandRefused, Event, FactsRecorded, Kind, RetentionRecorded
 from shared.contracts.facts import AppChanged, Fact, SpaceChanged
 from shared.contracts.reasons import Reason
 
@@ -40,7 +40,7 @@ Outcome = Decided[None]
 
 def decide(message: SiteCommand | Fact, cause: Cause, present: Present, now: datetime) -> Outcome | None:
     """Judge one command or fact; None when a fact tells nothing new."""
-    about = {"site_id": message.site_id, "command_id": str(cause.id), "occurred_at": now, "actor_id": cause.account_id}
+    about: dict[str, Any] = {"site_id": message.site_id, "command_id": str(cause.id), "occurred_at": now, "actor_id": cause.account_id}
     match message:
         case RecordSpaceAdmins():
             return _push(message, about | {"space_id": message.space_id}, present, "space_admins",
@@ -73,7 +73,7 @@ def _internal(message: SiteCommand, about: dict[str, Any]) -> Outcome | None:
 
 def _push(
     message: RecordSpaceAdmins | RecordGroupMembers | SetLicence, about: dict[str, Any], present: Present,
-    kind: str, subject: str, people: Sequence[str],
+    kind: Kind, subject: str, people: Sequence[str],
 ) -> Outcome:
     if not message.caller.app:
         return _refused(message, about, Reason.NOT_PERMITTED)
@@ -109,7 +109,9 @@ def _told(message: SpaceChanged | AppChanged, about: dict[str, Any], present: Pr
     if message.change in ("created", "updated") or (present.read_at is not None and message.happened_at <= present.read_at):
         return None
     scope, subject = ("space", message.space_id) if isinstance(message, SpaceChanged) else ("site", message.site_id)
-    kind = "space_removed" if isinstance(message, SpaceChanged) else f"app_{message.change}"
+    kind: Kind = "space_removed" if isinstance(message, SpaceChanged) else (
+        "app_installed" if message.change == "installed" else "app_uninstalled"
+    )
     event = FactsRecorded(**about, kind=kind, subject_id=subject, read_at=message.happened_at,
                           space_id=subject if scope == "space" else None)
     if message.change == "installed":

@@ -1,0 +1,100 @@
+"""What a batch may need to know beyond its pages, and which part of it one command looks at."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from services.rules.state import Known, Page, Space, Workflow
+from shared.contracts.base import Channel, Environment, Licence
+from shared.contracts.commands import CancelApproval, PageCommand, RecordDecision, ResetApproval, SubmitApproval
+from shared.contracts.facts import PageChanged
+from shared.contracts.workflow import Definition
+
+PageMessage = PageCommand | PageChanged
+Of = tuple[str, str]
+"""A site, and what is named within it."""
+
+
+@dataclass(slots=True)
+class Needs:
+    """What to load, once for the whole batch."""
+
+    definitions: set[tuple[str, str, int]] = field(default_factory=set)
+    workflows: set[Of] = field(default_factory=set)
+    assignments: set[tuple[str, str, str]] = field(default_factory=set)
+    spaces: set[Of] = field(default_factory=set)
+    members: set[Of] = field(default_factory=set)
+    licences: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """What was loaded."""
+
+    definitions: Mapping[tuple[str, str, int], Definition] = field(default_factory=dict)
+    workflows: Mapping[Of, Workflow] = field(default_factory=dict)
+    assignments: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    spaces: Mapping[Of, Space] = field(default_factory=dict)
+    groups: Mapping[Of, tuple[tuple[str, datetime], ...]] = field(default_factory=dict)
+    licences: Mapping[str, bool] = field(default_factory=dict)
+
+
+def needs(messages: Iterable[PageMessage], pages: Mapping[Of, Page]) -> Needs:
+    """What deciding these messages on these pages takes."""
+    result = Needs()
+    for message in messages:
+        page = pages.get((message.site_id, message.page_id))
+        caller, site = message.caller, message.site_id
+        if caller.environment is Environment.PRODUCTION and caller.licence is Licence.UNKNOWN:
+            result.licences.add(site)
+        if page is not None and page.approval is not None:
+            approval = page.approval
+            result.definitions.add((site, approval.workflow_id, approval.workflow_version))
+            if isinstance(message, ResetApproval | CancelApproval) and caller.channel is not Channel.SYSTEM:
+                result.workflows.add((site, approval.workflow_id))
+        if isinstance(message, RecordDecision) and caller.account_id is not None:
+            result.members.add((site, caller.account_id))
+        elif isinstance(message, SubmitApproval):
+            _submission(message, page, result)
+        elif isinstance(message, ResetApproval | CancelApproval) and page is not None and page.space_id is not None:
+            result.spaces.add((site, page.space_id))
+    return result
+
+
+def _submission(message: SubmitApproval, page: Page | None, result: Needs) -> None:
+    space = (page.space_id if page is not None else None) or message.space_id
+    result.spaces.add((message.site_id, space))
+    if message.workflow_id is not None:
+        result.workflows.add((message.site_id, message.workflow_id))
+    else:
+        result.assignments |= {(message.site_id, "page", message.page_id), (message.site_id, "space", space)}
+
+
+def known_for(message: PageMessage, page: Page, directory: Directory, oldest: datetime) -> Known:
+    """The part of the directory that one message is judged by."""
+    site = message.site_id
+    workflow = _workflow(message, page, directory)
+    if isinstance(message, SubmitApproval):
+        version = workflow.workflow_version if workflow is not None else 0
+        named = workflow.workflow_id if workflow is not None else ""
+    else:
+        approval = page.approval
+        named, version = (approval.workflow_id, approval.workflow_version) if approval is not None else ("", 0)
+    space = page.space_id or (message.space_id if isinstance(message, SubmitApproval) else None)
+    account = message.caller.account_id
+    return Known(
+        oldest=oldest, workflow=workflow, definition=directory.definitions.get((site, named, version)),
+        space=directory.spaces.get((site, space or ""), Space()),
+        groups=directory.groups.get((site, account), ()) if account is not None else (),
+        licence_active=directory.licences.get(site),
+    )
+
+
+def _workflow(message: PageMessage, page: Page, directory: Directory) -> Workflow | None:
+    site = message.site_id
+    if not isinstance(message, SubmitApproval):
+        return None if page.approval is None else directory.workflows.get((site, page.approval.workflow_id))
+    named = message.workflow_id or directory.assignments.get((site, "page", message.page_id)) or (
+        directory.assignments.get((site, "space", page.space_id or message.space_id))
+    )
+    return None if named is None else directory.workflows.get((site, named))

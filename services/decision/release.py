@@ -1,0 +1,106 @@
+"""Releasing what waits in quarantine under one key: it is decided again, in the order of the log."""
+
+from dataclasses import dataclass, field
+
+import asyncpg
+
+from services.decision.domain.batch import Item, Stored, store_form
+from services.decision.domain.result import Decided
+from services.decision.engine import Engine, Settled
+from services.decision.parse import Part, is_page, read_item
+from services.decision.store import pages, quarantine, sites
+from services.decision.store.quarantine import Held
+from shared.clock import now
+from shared.contracts.base import Channel
+from shared.contracts.commands import ReleaseQuarantine
+from shared.contracts.envelope import Unreadable
+from shared.contracts.events import CommandRefused, QuarantineReleased
+from shared.contracts.reasons import Reason
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A kept record in the shape of one from the log."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    timestamp: int = field(default=0)
+
+
+class Release:
+    """Settles a part that is one ``ReleaseQuarantine``. Run again after a crash, it goes on where it stopped."""
+
+    def __init__(self, pool: asyncpg.Pool, engine: Engine) -> None:
+        self._pool = pool
+        self._engine = engine
+
+    async def settle(self, part: Part) -> tuple[Settled, list[Held]]:
+        """Settle what can be read, up to the first that cannot; then the release itself.
+
+        Also gives the records that are done with: to be dropped once their outcomes are published, not before.
+        """
+        item = part.release
+        if item is None:
+            raise ValueError("no release in this part")
+        command: ReleaseQuarantine = item.data
+        settled: Settled = []
+        done: list[Held] = []
+        remaining = 0
+        if command.caller.channel is Channel.SYSTEM:
+            async with self._pool.acquire() as db:
+                waiting = await quarantine.waiting(db, command.key)
+            done, settled = await self._settle_held(waiting, set_aside=command.set_aside)
+            remaining = len(waiting) - len(done)
+        return [*settled, (item, await self._outcome(item, len(settled), remaining))], done
+
+    async def _settle_held(self, waiting: list[Held], *, set_aside: bool) -> tuple[list[Held], Settled]:
+        settled: Settled = []
+        done: list[Held] = []
+        for position, held in enumerate(waiting):
+            try:
+                item = read_item(_Kept(held.topic, held.partition, held.offset, held.key.encode(), held.value, held.headers))
+            except Unreadable:
+                if not set_aside or position:
+                    break
+                async with self._pool.acquire() as db:
+                    await quarantine.set_aside(db, held)
+                continue
+            outcome = await self._one(item)
+            if outcome is False:
+                break
+            if isinstance(outcome, Stored):
+                settled.append((item, outcome))
+            done.append(held)
+        return done, settled
+
+    async def _one(self, item: Item) -> Stored | None | bool:
+        """The outcome, None where there is none to tell of, False where it cannot be handled yet."""
+        if not is_page(item):
+            return await self._engine.settle_site(item)
+        settled, failed = await self._engine.settle_pages([item])
+        if failed:
+            return False
+        return settled[0][1] if settled else None
+
+    async def _outcome(self, item: Item, released: int, remaining: int) -> Stored:
+        command: ReleaseQuarantine = item.data
+        async with self._pool.acquire() as db, db.transaction():
+            stored = (await pages.read_outcomes(db, [item.envelope.id])).get(item.envelope.id)
+            if stored is not None:
+                return stored
+            at = now()
+            about = {"site_id": command.site_id, "command_id": str(item.envelope.id), "occurred_at": at,
+                     "actor_id": command.caller.account_id}
+            event: CommandRefused | QuarantineReleased
+            if command.caller.channel is Channel.SYSTEM:
+                event = QuarantineReleased.model_validate(about | {"released": released, "remaining": remaining})
+            else:
+                event = CommandRefused.model_validate(
+                    about | {"command": type(command).__name__, "reason": Reason.NOT_PERMITTED})
+            outcome = store_form(item, Decided(None, event), at)
+            await sites.write_outcome(db, outcome)
+            return outcome

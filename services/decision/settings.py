@@ -1,0 +1,17 @@
+"""Every knob of decision."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Batches are as large as what waits on the log, up to ``batch_records``: that bounds memory and lock time."""
+
+    batch_records: int = Field(default=2000, ge=1, le=10_000)
+    write_attempts: int = Field(default=5, ge=1)
+    """How often a batch that lost a race is read and decided again before the process gives up on it."""
+    facts_max_age: timedelta = timedelta(hours=24)
+    """Directory facts older than this allow nothing."""

@@ -1,0 +1,170 @@
+"""Pages and outcomes: one read and one write for a whole batch, whatever its size."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.decision.domain.batch import PageChange, Stored
+from services.decision.domain.known import Of
+from services.rules.state import Approval, Page
+from shared.contracts.events import Status
+
+Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+
+_READ_PAGES = """
+    SELECT p.*, (
+        SELECT array_agg(o.voter_id) FROM approvals.outcome o
+         WHERE p.status = 'open' AND o.site_id = p.site_id AND o.page_id = p.page_id AND o.run = p.run
+           AND o.round = p.round AND o.step = p.step AND o.voter_id = ANY (string_to_array(k.voters, E'\\n'))
+    ) AS decided
+      FROM unnest($1::text[], $2::text[], $3::text[]) AS k (site_id, page_id, voters)
+      JOIN approvals.page p USING (site_id, page_id)
+"""
+
+
+async def read_pages(db: Connection, wanted: Mapping[Of, set[str]]) -> dict[Of, Page]:
+    """The pages that are known, each with those of the people given who have decided on its active step."""
+    rows = await db.fetch(
+        _READ_PAGES, [site for site, _ in wanted], [page for _, page in wanted],
+        ["\n".join(voters) for voters in wanted.values()],
+    )
+    return {(row["site_id"], row["page_id"]): _page(row) for row in rows}
+
+
+def _page(row: asyncpg.Record) -> Page:
+    approval = None
+    if row["run"] is not None:
+        approval = Approval(
+            row["run"], row["workflow_id"], row["workflow_version"], row["approved_version"], row["submitted_at"],
+            Status(row["status"]), row["step"], row["round"], row["approvals"], int.from_bytes(row["seats"], "little"),
+            frozenset(row["decided"] or ()),
+        )
+    return Page(
+        row["site_id"], row["page_id"], row["version"], row["page_version"], row["space_id"], row["state"],
+        row["state_at"], row["edited_at"], row["author_id"], row["editor_id"], approval,
+    )
+
+
+_READ_OUTCOMES = """
+    SELECT command_id, site_id, key, reason, version, event_type, event, follow_ups, decided_at
+      FROM approvals.outcome WHERE command_id = ANY ($1::uuid[])
+"""
+
+
+async def read_outcomes(db: Connection, ids: Iterable[UUID]) -> dict[UUID, Stored]:
+    """The outcomes that these commands already have."""
+    rows = await db.fetch(_READ_OUTCOMES, list(ids))
+    return {row["command_id"]: Stored(**dict(row)) for row in rows}
+
+
+# A page whose version moved since it was read drops out of ``landed``, and with it all that was judged on it, refusals
+# too. An outcome that exists already is a unique violation: the statement fails whole and the batch is decided again.
+_WRITE_PAGES = """
+    WITH g AS MATERIALIZED (
+        SELECT * FROM unnest(
+            $1::text[], $2::text[], $3::int[], $4::int[], $5::int[], $6::text[], $7::text[], $8::timestamptz[],
+            $9::timestamptz[], $10::text[], $11::text[], $12::int[], $13::text[], $14::int[], $15::int[], $16::text[],
+            $17::smallint[], $18::int[], $19::int[], $20::bytea[], $21::timestamptz[]
+        ) AS t (site_id, page_id, read, version, page_version, space_id, state, state_at, edited_at, author_id,
+                editor_id, run, workflow_id, workflow_version, approved_version, status, step, round, approvals, seats,
+                submitted_at)
+    ), updated AS (
+        UPDATE approvals.page p SET
+            version = g.version, page_version = g.page_version, space_id = g.space_id, state = g.state,
+            state_at = g.state_at, edited_at = g.edited_at, author_id = g.author_id, editor_id = g.editor_id,
+            run = g.run, workflow_id = g.workflow_id, workflow_version = g.workflow_version,
+            approved_version = g.approved_version, status = g.status, step = g.step, round = g.round,
+            approvals = g.approvals, seats = g.seats, submitted_at = g.submitted_at
+          FROM g
+         WHERE p.site_id = g.site_id AND p.page_id = g.page_id AND p.version = g.read AND g.version > g.read
+        RETURNING p.site_id, p.page_id
+    ), inserted AS (
+        INSERT INTO approvals.page (
+            site_id, page_id, version, page_version, space_id, state, state_at, edited_at, author_id, editor_id, run,
+            workflow_id, workflow_version, approved_version, status, step, round, approvals, seats, submitted_at)
+        SELECT site_id, page_id, version, page_version, space_id, state, state_at, edited_at, author_id, editor_id, run,
+            workflow_id, workflow_version, approved_version, status, step, round, approvals, seats, submitted_at
+          FROM g WHERE read = 0 AND version > 0
+        ON CONFLICT DO NOTHING
+        RETURNING site_id, page_id
+    ), unchanged AS (
+        SELECT p.site_id, p.page_id FROM g JOIN approvals.page p USING (site_id, page_id)
+         WHERE g.version = g.read AND p.version = g.read
+           FOR SHARE OF p
+    ), landed AS MATERIALIZED (
+        SELECT * FROM updated UNION ALL SELECT * FROM inserted UNION ALL SELECT * FROM unchanged
+        UNION ALL SELECT site_id, page_id FROM g WHERE version = 0
+    ), decided AS (
+        INSERT INTO approvals.outcome (command_id, site_id, key, reason, version, event_type, event, follow_ups,
+            decided_at, page_id, run, round, step, voter_id, verdict)
+        SELECT o.command_id, o.site_id, o.key, o.reason, o.version, o.event_type, o.event, o.follow_ups,
+            o.decided_at, o.page_id, o.run, o.round, o.step, o.voter_id, o.verdict
+          FROM unnest(
+            $22::uuid[], $23::text[], $24::text[], $25::text[], $26::int[], $27::text[], $28::json[], $29::json[],
+            $30::timestamptz[], $31::text[], $32::int[], $33::int[], $34::smallint[], $35::text[], $36::text[]
+          ) AS o (command_id, site_id, key, reason, version, event_type, event, follow_ups, decided_at, page_id, run,
+                  round, step, voter_id, verdict)
+          JOIN landed USING (site_id, page_id)
+    )
+    SELECT site_id, page_id FROM landed
+"""
+
+
+async def write_pages(db: Connection, changes: Sequence[PageChange]) -> set[Of]:
+    """Write what a batch decided; returns the pages it landed on. The others were changed by another writer.
+
+    :raises asyncpg.UniqueViolationError: an outcome, a vote or a version exists already; nothing was written.
+    """
+    ordered = sorted(changes, key=lambda c: (c.read.site_id, c.read.page_id))
+    outcomes = [_outcome_row(o) for change in ordered for o in change.outcomes]
+    arguments = [*_columns([_page_row(c) for c in ordered], 21), *_columns(outcomes, 15)]
+    landed = {(row["site_id"], row["page_id"]) for row in await db.fetch(_WRITE_PAGES, *arguments)}
+    await _write_rest(db, [c for c in ordered if (c.read.site_id, c.read.page_id) in landed])
+    return landed
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def _page_row(change: PageChange) -> tuple[Any, ...]:
+    p, a = change.after, change.after.approval
+    head = (p.site_id, p.page_id, change.read.version, p.version, p.page_version, p.space_id, p.state, p.state_at,
+            p.edited_at, p.author_id, p.editor_id)
+    if a is None:
+        return (*head, *(None,) * 10)
+    return (*head, a.run, a.workflow_id, a.workflow_version, a.page_version, a.status.value, a.step, a.round,
+            a.approvals, a.seats.to_bytes((a.seats.bit_length() + 7) // 8, "little"), a.submitted_at)
+
+
+def _outcome_row(o: Stored) -> tuple[Any, ...]:
+    return (o.command_id, o.site_id, o.key, o.reason, o.version, o.event_type, o.event, o.follow_ups, o.decided_at,
+            o.page_id, o.run, o.round, o.step, o.voter_id, o.verdict)
+
+
+_KEEP_FORMER = """
+    INSERT INTO approvals.former_approval (site_id, page_id, run, workflow_id, workflow_version, approved_version,
+        status, step, round, submitted_at, replaced_at)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::int[], $6::int[], $7::text[],
+        $8::smallint[], $9::int[], $10::timestamptz[], $11::timestamptz[])
+"""
+_KEEP_COMMENTS = """
+    INSERT INTO approvals.comment (command_id, site_id, author_id, salt, body)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+"""
+
+
+async def _write_rest(db: Connection, changes: Sequence[PageChange]) -> None:
+    """Replaced approvals and people's words; most batches have neither."""
+    former = [
+        (c.read.site_id, c.read.page_id, a.run, a.workflow_id, a.workflow_version, a.page_version, a.status.value,
+         a.step, a.round, a.submitted_at, c.outcomes[-1].decided_at)
+        for c in changes for a in c.replaced
+    ]
+    if former:
+        await db.execute(_KEEP_FORMER, *_columns(former, 11))
+    comments = [(i, c.read.site_id, author, w.salt, w.text) for c in changes for i, author, w in c.comments]
+    if comments:
+        await db.execute(_KEEP_COMMENTS, *_columns(comments, 5))

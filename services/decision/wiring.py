@@ -1,0 +1,47 @@
+"""decision's composition root."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from aiokafka import TopicPartition
+from fastapi import FastAPI
+
+from services.decision.consume import Consumer
+from services.decision.engine import Engine
+from services.decision.settings import Settings
+from shared import health, kafka, postgres
+from shared.contracts.topics import INTAKE
+
+GROUP = "decision"
+
+
+@contextlib.asynccontextmanager
+async def build(settings: Settings) -> AsyncIterator[FastAPI]:
+    """Everything connected and consuming for the length of the block; left, the batch in hand is finished first."""
+    pool = await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, GROUP)
+    broker = kafka.connect(settings, GROUP)
+    publisher = kafka.BatchPublisher(settings, GROUP)
+
+    async def commit(offsets: dict[TopicPartition, int]) -> None:
+        await subscriber.consumer.commit(offsets)
+
+    engine = Engine(pool, settings.facts_max_age, settings.write_attempts)
+    consumer = Consumer(pool, engine, publisher, commit)
+    subscriber = kafka.subscribe(broker, INTAKE, GROUP, consumer.handle, max_records=settings.batch_records)
+
+    async def database() -> bool:
+        return bool(await pool.fetchval("SELECT true"))
+
+    async def assigned() -> bool:
+        return subscriber.consumer is not None and bool(subscriber.consumer.assignment())
+
+    await publisher.start()
+    await broker.start()
+    app = FastAPI(openapi_url=None)
+    app.include_router(health.router({"database": database, "log": assigned}))
+    try:
+        yield app
+    finally:
+        await broker.stop()
+        await publisher.stop()
+        await pool.close()

@@ -1,0 +1,58 @@
+"""Public key sets (JWKS) from a file or an address, kept and read again when an unknown key turns up."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import structlog
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, RSAKey
+
+from shared.tokens import Keys, peek
+
+REFRESH_SECONDS = 30.0
+"""A key set is read at most this often, so that tokens with invented key ids cannot make us call out."""
+
+
+class KeySource:
+    """The RSA keys at a path or an ``http(s)`` address; an empty address holds none."""
+
+    def __init__(self, address: str, client: httpx.AsyncClient) -> None:
+        self._address = address
+        self._client = client
+        self._keys: dict[str, RSAKey] = {}
+        self._read_at: float | None = None
+        self._reading = asyncio.Lock()
+
+    async def keys_for(self, token: str) -> Keys:
+        """The keys, read again first if the token names one that is not known.
+
+        :raises Unauthenticated: the token names no key.
+        """
+        kid = peek(token, 0, "kid")
+        if kid not in self._keys:
+            async with self._reading:
+                if kid not in self._keys and self._due():
+                    await self._refresh()
+        return self._keys
+
+    def _due(self) -> bool:
+        return bool(self._address) and (self._read_at is None or time.monotonic() - self._read_at >= REFRESH_SECONDS)
+
+    async def _refresh(self) -> None:
+        self._read_at = time.monotonic()
+        try:
+            keys = KeySet.import_key_set(await self._read())
+        except (httpx.HTTPError, OSError, JoseError, ValueError, TypeError, KeyError) as error:
+            structlog.get_logger().warning("key set unreadable", error=type(error).__name__)
+            return
+        self._keys = {key.kid: key for key in keys.keys if isinstance(key, RSAKey) and key.kid}
+
+    async def _read(self) -> Any:
+        if not self._address.startswith(("http://", "https://")):
+            return orjson.loads(await asyncio.to_thread(Path(self._address).read_bytes))
+        response = await self._client.get(self._address, timeout=3)
+        return orjson.loads(response.raise_for_status().content)

@@ -1,0 +1,228 @@
+"""Who speaks: signed tokens and signatures, verified. The one answer to anything doubtful is ``Unauthenticated``.
+
+The key and the algorithm follow from the endpoint and the configuration, never from what the token says of itself.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+import orjson
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey, RSAKey
+from joserfc.jws import JWSRegistry
+from pydantic import TypeAdapter, ValidationError
+
+from shared.contracts.base import Caller, Channel, Environment, Licence, SiteId
+
+FORGE_ISSUER = "forge/invocation-token"
+MAX_LENGTH = 16_384
+"""Characters of the longest token looked at."""
+MAX_SKEW = 5.0
+"""Seconds that two clocks may be apart, at most."""
+MAX_LIFETIME = 3600.0
+"""Seconds after which a Connect token may at the latest expire, from its own issue."""
+
+_SITE: TypeAdapter[str] = TypeAdapter(SiteId)
+
+Keys = Mapping[str, RSAKey]
+"""Public keys by their ``kid``."""
+
+
+class Unauthenticated(Exception):
+    """It was not accepted. Carries no detail on purpose: neither callers nor logs learn what was tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """What a token proved. ``token_id`` is its ``jti``, '' where its platform gives none."""
+
+    site_id: str
+    caller: Caller
+    token_id: str
+    expires_at: datetime
+
+
+def verify_forge(token: str, keys: Keys, audience: str, now: datetime, skew: float = MAX_SKEW) -> Principal:
+    """A Forge invocation token: RS256, for the app whose ARI is ``audience``; ``skew`` in seconds.
+
+    :raises Unauthenticated: anything at all is wrong with it.
+    """
+    claims = _signed(token, _key(token, keys), "RS256")
+    expires = _in_time(claims, now, skew, required=("exp", "nbf"))
+    try:
+        if not audience or claims["iss"] != FORGE_ISSUER or audience not in _several(claims["aud"]):
+            raise Unauthenticated
+        app, context = claims["app"], claims["context"]
+        production = app["environment"]["type"] == "PRODUCTION"
+        caller = Caller(
+            channel=Channel.FORGE, environment=Environment.PRODUCTION if production else Environment.OTHER,
+            licence=_forge_licence(app.get("license"), production), account_id=claims.get("principal"),
+            app=claims.get("principal") is None and not context.get("extension"),
+        )
+        return Principal(_site(context["cloudId"]), caller, str(claims.get("jti", "")), expires)
+    except (KeyError, TypeError, AttributeError, ValidationError):
+        raise Unauthenticated from None
+
+
+def verify_connect(
+    token: str, secret: str, *, client_key: str, site_id: str, method: str, path: str, query: str, now: datetime,
+    environment: Environment = Environment.PRODUCTION, skew: float = MAX_SKEW,
+) -> Principal:
+    """A Connect token: HS256 under the tenant's secret, bound by ``qsh`` to this method, path and query.
+
+    ``path`` is relative to the app's base URL, ``query`` is raw. The licence is the query's ``lic``, which the token binds.
+
+    :raises Unauthenticated: anything at all is wrong with it.
+    """
+    claims = _signed(token, OctKey.import_key(secret), "HS256")
+    expires = _in_time(claims, now, skew, required=("exp", "iat"))
+    if claims.get("iss") != client_key:
+        raise Unauthenticated
+    _bound(claims, method, path, query)
+    try:
+        caller = Caller(
+            channel=Channel.CONNECT, environment=environment, licence=_connect_licence(query),
+            account_id=claims.get("sub"), app=claims.get("sub") is None,
+        )
+    except ValidationError:
+        raise Unauthenticated from None
+    return Principal(site_id, caller, str(claims.get("jti", "")), expires)
+
+
+def verify_install(
+    token: str, keys: Keys, *, client_key: str, audience: str, method: str, path: str, query: str, now: datetime,
+    skew: float = MAX_SKEW,
+) -> None:
+    """The token of a Connect ``installed`` or ``uninstalled`` call: RS256 by one of the vendor's install keys.
+
+    ``client_key`` is the body's, ``audience`` our own base URL.
+
+    :raises Unauthenticated: anything at all is wrong with it.
+    """
+    claims = _signed(token, _key(token, keys), "RS256")
+    _in_time(claims, now, skew, required=("exp",))
+    audiences = [str(each).rstrip("/") for each in _several(claims.get("aud"))]
+    if not audience or claims.get("iss") != client_key or audience.rstrip("/") not in audiences:
+        raise Unauthenticated
+    _bound(claims, method, path, query)
+
+
+def verify_hub_signature(secrets: Sequence[str], body: bytes, header: str) -> None:
+    """``X-Hub-Signature`` over the raw body, by any of the secrets that are live while one replaces the other.
+
+    :raises Unauthenticated: it is none of theirs.
+    """
+    good = False
+    for secret in secrets:
+        expected = hub_signature(secret, body)
+        good |= bool(secret) and hmac.compare_digest(expected.encode(), header.encode("utf-8", "replace"))
+    if not good:
+        raise Unauthenticated
+
+
+def hub_signature(secret: str, body: bytes) -> str:
+    """The header that proves knowledge of ``secret`` for this body."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def query_hash(method: str, path: str, query: str) -> str:
+    """Connect's ``qsh``: SHA-256 (hex) of method, path and query in their canonical form.
+
+    :raises Unauthenticated: the query has more fields than any real caller sends.
+    """
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=100)
+    except ValueError:
+        raise Unauthenticated from None
+    grouped: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if name != "jwt":
+            grouped.setdefault(quote(name, safe="~"), []).append(quote(value, safe="~"))
+    canonical = "&".join(f"{name}={','.join(sorted(grouped[name]))}" for name in sorted(grouped))
+    place = (path.rstrip("/") or "/").replace("&", "%26")
+    return hashlib.sha256(f"{method.upper()}&{place}&{canonical}".encode()).hexdigest()
+
+
+def peek(token: str, part: int, name: str) -> str:
+    """An unverified text from a token's header (0) or claims (1), only to find which key must verify it.
+
+    :raises Unauthenticated: there is no such thing in it.
+    """
+    if len(token) > MAX_LENGTH or token.count(".") != 2:
+        raise Unauthenticated
+    segment = token.split(".")[part]
+    try:
+        value = orjson.loads(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))[name]
+    except (ValueError, TypeError, KeyError, IndexError):
+        raise Unauthenticated from None
+    if not isinstance(value, str):
+        raise Unauthenticated
+    return value
+
+
+def _key(token: str, keys: Keys) -> RSAKey:
+    key = keys.get(peek(token, 0, "kid"))
+    if key is None:
+        raise Unauthenticated
+    return key
+
+
+def _signed(token: str, key: RSAKey | OctKey, algorithm: str) -> dict[str, Any]:
+    if len(token) > MAX_LENGTH:
+        raise Unauthenticated
+    try:
+        return jwt.decode(token, key, algorithms=[algorithm], registry=JWSRegistry(algorithms=[algorithm])).claims
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise Unauthenticated from None
+
+
+def _in_time(claims: Mapping[str, Any], now: datetime, skew: float, required: Sequence[str]) -> datetime:
+    present, skew = now.timestamp(), min(skew, MAX_SKEW)
+    moments = {name: claims[name] for name in ("exp", "nbf", "iat") if name in claims}
+    if any(name not in moments for name in required):
+        raise Unauthenticated
+    for moment in moments.values():
+        if isinstance(moment, bool) or not isinstance(moment, (int, float)) or not 0 <= moment < 1 << 40:
+            raise Unauthenticated
+    early = max(moments.get("nbf", 0), moments.get("iat", 0)) > present + skew
+    if early or moments["exp"] <= present - skew or moments["exp"] - moments.get("iat", present) > MAX_LIFETIME:
+        raise Unauthenticated
+    return datetime.fromtimestamp(moments["exp"], UTC)
+
+
+def _bound(claims: Mapping[str, Any], method: str, path: str, query: str) -> None:
+    claimed = claims.get("qsh")
+    if not isinstance(claimed, str) or not hmac.compare_digest(claimed.encode(), query_hash(method, path, query).encode()):
+        raise Unauthenticated
+
+
+def _site(value: object) -> str:
+    try:
+        return _SITE.validate_python(value, strict=True)
+    except ValidationError:
+        raise Unauthenticated from None
+
+
+def _several(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _forge_licence(said: object, production: bool) -> Licence:
+    if said is None:
+        return Licence.INACTIVE if production else Licence.UNKNOWN
+    active = isinstance(said, dict) and said.get("active", said.get("isActive")) is True
+    return Licence.ACTIVE if active else Licence.INACTIVE
+
+
+def _connect_licence(query: str) -> Licence:
+    said = [value for name, value in parse_qsl(query, keep_blank_values=True) if name == "lic"]
+    if not said:
+        return Licence.UNKNOWN
+    return Licence.ACTIVE if said == ["active"] else Licence.INACTIVE
