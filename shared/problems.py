@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi_problem.error import Problem
@@ -14,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from shared.contracts.reasons import DESCRIPTION, Reason
+from shared.tokens import Unauthenticated
 
 MEDIA_TYPE = "application/problem+json"
 BASE = "https://approvalflow.example/problems/"
@@ -69,16 +71,28 @@ def _on_validation(_: ExceptionHandler, __: Request, error: RequestValidationErr
     return malformed(error)
 
 
+def _on_unauthenticated(_: ExceptionHandler, __: Request, ___: Unauthenticated) -> Problem:
+    return Refusal(Reason.UNAUTHENTICATED)
+
+
+def _on_unavailable(_: ExceptionHandler, __: Request, error: Exception) -> Problem:
+    structlog.get_logger().warning("not available", error=type(error).__name__)
+    return Refusal(Reason.UNAVAILABLE)
+
+
 def _on_other(_: ExceptionHandler, __: Request, error: Exception) -> Problem | None:
     if isinstance(error, (Problem, HTTPException, RequestValidationError)):
         return None
     return Refusal(Reason.UNAVAILABLE, status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of this application with a problem document."""
-    handlers: dict[type[Exception], Any] = {Exception: _on_other}
+def install(app: FastAPI, unavailable: tuple[type[Exception], ...] = ()) -> None:
+    """Answer every error with a problem document; those in ``unavailable`` pass, so they are 503 and not 500."""
+    special: dict[type[Exception], Any] = {Unauthenticated: _on_unauthenticated} | dict.fromkeys(unavailable, _on_unavailable)
     handler = new_exception_handler(
-        handlers=handlers, http_exception_handler=_on_http, request_validation_handler=_on_validation,
+        handlers=special | {Exception: _on_other}, http_exception_handler=_on_http,
+        request_validation_handler=_on_validation,
     )
     add_exception_handler(app, handler, generic_swagger_defaults=False)
+    for error in special:
+        app.add_exception_handler(error, handler)

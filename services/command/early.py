@@ -1,0 +1,89 @@
+"""The early guard: the same pure rules that ``decision`` applies, to what can be read now.
+
+What is read may be behind the log. A refusal that what is still on its way could turn around is left to ``decision``.
+"""
+
+from datetime import datetime
+
+import asyncpg
+
+from services.command import store
+from services.rules import guards
+from services.rules.state import Known, Page
+from shared.contracts import commands as c
+from shared.contracts.reasons import Reason
+
+PAGE = (c.SubmitApproval, c.RecordDecision, c.ResetApproval, c.CancelApproval)
+_UNSURE = frozenset({
+    Reason.NOT_FOUND, Reason.WORKFLOW_NOT_ASSIGNED, Reason.FACTS_STALE, Reason.APPROVAL_OPEN, Reason.APPROVAL_CLOSED,
+})
+
+
+async def refusal(pool: asyncpg.Pool, command: c.SiteCommand, oldest: datetime) -> Reason | None:
+    """Why the command would be refused, if that is certain; ``oldest`` is the age beyond which facts allow nothing."""
+    account = command.caller.account_id
+    page = await store.page(pool, command.site_id, command.page_id, account) if isinstance(command, c.PageCommand) else None
+    known = await store.known(pool, _wanted(command, page), oldest)
+    return judge(command, page, known)
+
+
+def _wanted(command: c.SiteCommand, page: Page | None) -> store.Wanted:
+    site, account = command.site_id, command.caller.account_id
+    if isinstance(command, c.SubmitApproval):
+        return store.Wanted(site, account, command.workflow_id, None, command.space_id, command.page_id)
+    if isinstance(command, c.PageCommand):
+        if page is None or page.approval is None:
+            return store.Wanted(site, account)
+        return store.Wanted(site, account, page.approval.workflow_id, page.approval.workflow_version, page.space_id)
+    if isinstance(command, c.CreateWorkflow):
+        return store.Wanted(site, account, command.workflow_id, None, command.space_id)
+    return store.Wanted(site, account, command.workflow_id if isinstance(command, c.WorkflowCommand) else None)
+
+
+def judge(command: c.SiteCommand, page: Page | None, known: Known) -> Reason | None:
+    """The certain refusals. With no licence nothing else needs to be known."""
+    if isinstance(command, (c.SetLicence, c.RecordGroupMembers, c.RecordSpaceAdmins, c.RecordWorkflowOwners)):
+        return None
+    if reason := guards.licence(command.caller, known.licence_active):
+        return reason if known.licence_active is not None or command.caller.licence != "unknown" else None
+    if isinstance(command, c.PageCommand):
+        reason = None if page is None else _page(command, page, known)
+    else:
+        reason = _workflow(command, known)
+    if reason is Reason.NOT_PERMITTED and known.space.admins_read_at is None:
+        return None
+    return None if reason in _UNSURE or _ahead(command, page, known) else reason
+
+
+def _page(command: c.PageCommand, page: Page, known: Known) -> Reason | None:
+    if isinstance(command, c.SubmitApproval):
+        return guards.submit(command, page, known)
+    if isinstance(command, c.RecordDecision):
+        return guards.decide(command, page, known)
+    if isinstance(command, c.ResetApproval):
+        return guards.reset(command, page, known)
+    return guards.cancel(command, page, known) if isinstance(command, c.CancelApproval) else None
+
+
+def _workflow(command: c.SiteCommand, known: Known) -> Reason | None:
+    if isinstance(command, c.CreateWorkflow):
+        return guards.space_admin(command.caller, known)
+    if known.workflow is None:
+        return None
+    if reason := guards.owner_or_admin(command.caller, known.workflow, known):
+        return reason
+    if known.workflow.archived:
+        return Reason.WORKFLOW_ARCHIVED
+    expected = getattr(command, "expected_version", None)
+    return None if expected in (None, known.workflow.version) else Reason.VERSION_CONFLICT
+
+
+def _ahead(command: c.SiteCommand, page: Page | None, known: Known) -> bool:
+    """Does the caller name something newer than what was read?"""
+    record = page if page is not None else known.workflow
+    expected: int | None = getattr(command, "expected_version", None)
+    if expected is not None and expected > (record.version if record is not None else 0):
+        return True
+    if page is None or not isinstance(command, c.RecordDecision):
+        return False
+    return page.approval is not None and command.page_version > page.approval.page_version

@@ -1,0 +1,93 @@
+"""What a request may cost before anything looks at it: size, time, and how many at once."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.command import metrics
+from shared import problems
+from shared.contracts.reasons import Reason
+
+
+class BodyLimit:
+    """Reads each body whole, up to ``max_bytes`` and for at most ``seconds``, chunked or not, then hands it on."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int, seconds: float) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await asyncio.wait_for(self._read(scope, receive), self._seconds)
+        except TimeoutError:
+            await _answer(problems.Refusal(Reason.UNAVAILABLE, status=408), send)
+            return
+        if isinstance(body, problems.Refusal):
+            await _answer(body, send)
+        elif body is not None:
+            await self._app(scope, _replay(body, receive), send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes | problems.Refusal | None:
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if not declared.isdigit() or len(declared) > 18 or int(declared) > self._max_bytes:
+            return problems.Refusal(Reason.TOO_LARGE)
+        chunks, size, more = [], 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            if size > self._max_bytes:
+                return problems.Refusal(Reason.TOO_LARGE)
+            more = message.get("more_body", False)
+        return b"".join(chunks)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    waiting = [body]
+
+    async def replayed() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return replayed
+
+
+async def _answer(refusal: problems.Refusal, send: Send) -> None:
+    headers = [(b"content-type", problems.MEDIA_TYPE.encode()), (b"connection", b"close")]
+    headers += [(name.lower().encode(), value.encode()) for name, value in (refusal.headers or {}).items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": problems.body_of(refusal)})
+
+
+class InFlight:
+    """Counts what is being admitted; above the bound it refuses at once, since waiting would only move the queue."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._count = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Hold one place.
+
+        :raises Refusal: there is none.
+        """
+        if self._count >= self._limit:
+            raise problems.Refusal(Reason.UNAVAILABLE)
+        self._count += 1
+        metrics.IN_FLIGHT.add(1)
+        try:
+            yield
+        finally:
+            self._count -= 1
+            metrics.IN_FLIGHT.add(-1)

@@ -1,0 +1,53 @@
+"""Instruments of this service. Labels come from closed lists only."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import metrics
+
+from shared.contracts.reasons import Reason
+from shared.problems import Refusal
+from shared.tokens import Unauthenticated
+
+_meter = metrics.get_meter("approvalflow.command")
+ADMISSIONS = _meter.create_counter(
+    "approvalflow.command.admissions", unit="{request}", description="Requests by channel, outcome and reason.",
+)
+WEBHOOKS = _meter.create_counter(
+    "approvalflow.command.webhooks", unit="{event}", description="Confluence events by channel, kind and whether one mattered.",
+)
+ADMISSION = _meter.create_histogram(
+    "approvalflow.command.admission.duration", unit="s", description="From the request to its acceptance or refusal.",
+)
+PUBLISH = _meter.create_histogram(
+    "approvalflow.command.publish.duration", unit="s", description="From publishing to the broker's acknowledgement.",
+)
+IN_FLIGHT = _meter.create_up_down_counter(
+    "approvalflow.command.in_flight", unit="{request}", description="Requests being admitted.",
+)
+
+
+class Admitted:
+    """What became of a request; set before its measurement ends."""
+
+    outcome = "failed"
+    reason = "none"
+
+
+@contextmanager
+def admission(channel: str) -> Iterator[Admitted]:
+    """Measure one request."""
+    began, admitted = time.perf_counter(), Admitted()
+    try:
+        yield admitted
+    except Unauthenticated:
+        admitted.outcome, admitted.reason = "refused", Reason.UNAUTHENTICATED
+        raise
+    except Refusal as refusal:
+        admitted.outcome, admitted.reason = "refused", refusal.reason
+        raise
+    finally:
+        labels = {"channel": channel, "outcome": admitted.outcome}
+        ADMISSION.record(time.perf_counter() - began, labels)
+        ADMISSIONS.add(1, labels | {"reason": str(admitted.reason)})

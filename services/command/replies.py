@@ -1,0 +1,90 @@
+"""Outcomes for callers who wait: this process follows its own partition of ``replies.v1`` from now on."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import structlog
+from aiokafka import ConsumerRecord, TopicPartition
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from shared.contracts.envelope import Unreadable, parse
+from shared.contracts.replies import Outcome
+from shared.contracts.topics import REPLIES
+
+
+class Waiting:
+    """Who waits for which command. Every one who waits for an outcome gets it."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._count = 0
+        self._futures: dict[str, set[asyncio.Future[Outcome]]] = defaultdict(set)
+
+    @asynccontextmanager
+    async def for_outcome(self, command_id: UUID, wanted: bool) -> AsyncIterator[asyncio.Future[Outcome] | None]:
+        """A future for the command's outcome; None if not wanted, or too many wait already. Ask before publishing."""
+        if not wanted or self._count >= self._limit:
+            yield None
+            return
+        key, future = str(command_id), asyncio.get_running_loop().create_future()
+        self._futures[key].add(future)
+        self._count += 1
+        try:
+            yield future
+        finally:
+            self._count -= 1
+            self._futures[key].discard(future)
+            if not self._futures[key]:
+                del self._futures[key]
+
+    def settle(self, outcome: Outcome) -> None:
+        """Wake those who wait for it."""
+        for future in self._futures.get(outcome.command_id, ()):
+            if not future.done():
+                future.set_result(outcome)
+
+    def on_records(self, records: Sequence[ConsumerRecord]) -> None:
+        """Read replies; one that cannot be read is reported and passed over, since its outcome is stored anyway."""
+        for record in records:
+            try:
+                outcome = parse(REPLIES, record.value, tuple(record.headers)).data
+            except Unreadable:
+                structlog.get_logger().warning(
+                    "reply unreadable", topic=record.topic, partition=record.partition, offset=record.offset,
+                )
+                continue
+            if isinstance(outcome, Outcome):
+                self.settle(outcome)
+
+
+async def _raw(records: Sequence[ConsumerRecord]) -> KafkaMessage:
+    name = f"{records[0].partition}-{records[0].offset}"
+    return KafkaMessage(body=b"", raw_message=tuple(records), message_id=name, correlation_id=name, consumer=None)  # type: ignore[arg-type]
+
+
+async def _undecoded(_: KafkaMessage) -> None:
+    return None
+
+
+def follow(broker: KafkaBroker, partition: int, waiting: Waiting) -> Any:
+    """Subscribe, outside any group and from the latest record, since earlier outcomes have nobody waiting."""
+    subscriber = broker.subscriber(
+        partitions=[TopicPartition(REPLIES.name, partition)], batch=True, auto_offset_reset="latest", max_records=1000,
+        batch_timeout_ms=10, fetch_max_wait_ms=10, parser=_raw, decoder=_undecoded,
+    )
+
+    @subscriber
+    async def on_replies(message: KafkaMessage) -> None:
+        waiting.on_records(message.raw_message)
+
+    return subscriber
+
+
+async def positioned(subscriber: Any, partition: int) -> None:
+    """Wait until the place to read from is known, so that no reply to a later command can be missed."""
+    async with asyncio.timeout(10):
+        await subscriber.consumer.position(TopicPartition(REPLIES.name, partition))

@@ -1,0 +1,170 @@
+"""All SQL of this service: it owns schema ``command`` and reads ``approvals`` and ``directory`` for the early guard."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from services.rules.state import Approval, Known, Page, Space, Workflow
+from shared.contracts.events import Status
+from shared.contracts.workflow import Definition
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Which command an idempotency key stands for; ``new`` when this claim was the first."""
+
+    command_id: UUID
+    body_digest: bytes
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A Connect install; its secret as stored."""
+
+    client_key: str
+    site_id: str
+    encrypted_secret: bytes
+    base_url: str
+    installed: bool
+
+
+_CLAIM = """
+WITH claimed AS (
+    INSERT INTO command.idempotency_key (site_id, account_id, key, body_digest, command_id)
+    VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING command_id, body_digest
+)
+SELECT command_id, body_digest, true AS new FROM claimed
+UNION ALL
+SELECT command_id, body_digest, false FROM command.idempotency_key WHERE site_id = $1 AND account_id = $2 AND key = $3
+"""
+
+
+async def claim(pool: asyncpg.Pool, site_id: str, account_id: str, key: str, body_digest: bytes, command_id: UUID) -> Claim:
+    """Make the key stand for ``command_id``, or say what it already stands for.
+
+    A claim that was committed by another during the statement is not visible to it, hence the second look.
+    """
+    for _ in range(3):
+        row = await pool.fetchrow(_CLAIM, site_id, account_id, key, body_digest, command_id)
+        if row is not None:
+            return Claim(row["command_id"], row["body_digest"], row["new"])
+    raise TimeoutError("idempotency key")
+
+
+_TENANT = """
+SELECT client_key, site_id, encrypted_secret, base_url, installed FROM command.connect_tenant WHERE client_key = $1
+"""
+
+
+async def tenant(pool: asyncpg.Pool, client_key: str) -> Tenant | None:
+    """The install of this client key, present or past."""
+    row = await pool.fetchrow(_TENANT, client_key)
+    return None if row is None else Tenant(**row)
+
+
+_INSTALL = """
+INSERT INTO command.connect_tenant (client_key, site_id, encrypted_secret, base_url, installed)
+VALUES ($1, $2, $3, $4, true)
+ON CONFLICT (client_key) DO UPDATE
+SET encrypted_secret = excluded.encrypted_secret, base_url = excluded.base_url, installed = true, updated_at = now()
+RETURNING site_id
+"""
+
+
+async def install(pool: asyncpg.Pool, client_key: str, site_id: str, encrypted_secret: bytes, base_url: str) -> str:
+    """Keep an install's new secret; a known client key keeps its site, which is returned."""
+    return str(await pool.fetchval(_INSTALL, client_key, site_id, encrypted_secret, base_url))
+
+
+_UNINSTALL = "UPDATE command.connect_tenant SET installed = false, updated_at = now() WHERE client_key = $1 RETURNING site_id"
+
+
+async def uninstall(pool: asyncpg.Pool, client_key: str) -> str | None:
+    """Accept no more tokens of this install; returns its site."""
+    site: str | None = await pool.fetchval(_UNINSTALL, client_key)
+    return site
+
+
+_PAGE = """
+SELECT p.version, p.page_version, p.space_id, p.state, p.state_at, p.edited_at, p.author_id, p.editor_id,
+    p.run, p.workflow_id, p.workflow_version, p.approved_version, p.status, p.step, p.round, p.approvals, p.seats,
+    p.submitted_at, EXISTS (
+        SELECT FROM approvals.outcome o WHERE o.site_id = p.site_id AND o.page_id = p.page_id AND o.run = p.run
+        AND o.round = p.round AND o.step = p.step AND o.voter_id = $3
+    ) AS decided
+FROM approvals.page p WHERE p.site_id = $1 AND p.page_id = $2
+"""
+
+
+async def page(pool: asyncpg.Pool, site_id: str, page_id: str, account_id: str | None) -> Page | None:
+    """A page as ``decision`` last wrote it, with whether this person has decided on its active step."""
+    row = await pool.fetchrow(_PAGE, site_id, page_id, account_id)
+    if row is None:
+        return None
+    approval = None if row["run"] is None else Approval(
+        run=row["run"], workflow_id=row["workflow_id"], workflow_version=row["workflow_version"],
+        page_version=row["approved_version"], submitted_at=row["submitted_at"], status=Status(row["status"]),
+        step=row["step"], round=row["round"], approvals=row["approvals"], seats=int.from_bytes(row["seats"], "little"),
+        decided=frozenset({account_id}) if account_id is not None and row["decided"] else frozenset(),
+    )
+    return Page(
+        site_id, page_id, row["version"], row["page_version"], row["space_id"], row["state"], row["state_at"],
+        row["edited_at"], row["author_id"], row["editor_id"], approval,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whom and what a guard needs to know about. A page without a named workflow has the one assigned to it."""
+
+    site_id: str
+    account_id: str | None
+    workflow_id: str | None = None
+    workflow_version: int | None = None
+    space_id: str | None = None
+    page_id: str | None = None
+
+
+_KNOWN = """
+WITH mine AS (
+    SELECT array_agg(g.group_id ORDER BY g.group_id) AS groups, array_agg(g.read_at ORDER BY g.group_id) AS read_at
+    FROM directory.group_member m JOIN directory.member_group g USING (site_id, group_id)
+    WHERE m.site_id = $1 AND m.account_id = $2
+), chosen AS (
+    SELECT coalesce(
+        $3,
+        (SELECT workflow_id FROM approvals.assignment WHERE site_id = $1 AND scope = 'page' AND scope_id = $6),
+        (SELECT workflow_id FROM approvals.assignment WHERE site_id = $1 AND scope = 'space' AND scope_id = $5)
+    ) AS workflow_id
+)
+SELECT w.workflow_id, w.version, w.workflow_version, w.space_id, w.archived, w.owners, w.owners_read_at, d.body,
+    s.removed_at, s.admins_read_at, coalesce($2 = ANY (s.admins), false) AS admin, mine.groups, mine.read_at,
+    (SELECT licence_active FROM directory.site WHERE site_id = $1) AS licence_active
+FROM chosen CROSS JOIN mine
+LEFT JOIN approvals.workflow w ON w.site_id = $1 AND w.workflow_id = chosen.workflow_id
+LEFT JOIN approvals.definition d ON d.site_id = $1 AND d.workflow_id = w.workflow_id
+    AND d.workflow_version = coalesce($4, w.workflow_version)
+LEFT JOIN directory.space s ON s.site_id = $1 AND s.space_id = coalesce($5, w.space_id)
+"""
+
+
+async def known(pool: asyncpg.Pool, wanted: Wanted, oldest: datetime) -> Known:
+    """What the directory and the workflows say, in one statement; ``oldest`` is handed on to the guards."""
+    row = await pool.fetchrow(
+        _KNOWN, wanted.site_id, wanted.account_id, wanted.workflow_id, wanted.workflow_version, wanted.space_id,
+        wanted.page_id,
+    )
+    assert row is not None, "an aggregate without a group has one row"
+    workflow = None if row["workflow_id"] is None else Workflow(
+        wanted.site_id, row["workflow_id"], row["version"], row["workflow_version"], row["space_id"], row["archived"],
+        frozenset(row["owners"]), row["owners_read_at"],
+    )
+    admins = frozenset({wanted.account_id}) if row["admin"] and wanted.account_id is not None else frozenset()
+    return Known(
+        oldest, Space(row["removed_at"], admins, row["admins_read_at"]),
+        tuple(zip(row["groups"] or (), row["read_at"] or (), strict=True)), workflow,
+        None if row["body"] is None else Definition.model_validate_json(row["body"]), row["licence_active"],
+    )

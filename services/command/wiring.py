@@ -1,0 +1,76 @@
+"""The composition root: everything made once, and stopped in the reverse order."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+from cryptography.fernet import Fernet, MultiFernet
+from fastapi import FastAPI
+
+from services.command import openapi, replies
+from services.command.admission import Admission
+from services.command.authenticate import Authenticator
+from services.command.domain import Window
+from services.command.ingress import Api
+from services.command.lifecycle import Lifecycle
+from services.command.limits import BodyLimit, InFlight
+from services.command.publish import Publisher
+from services.command.settings import CommandSettings
+from services.command.webhooks import Webhooks
+from shared import health, kafka, postgres, problems
+from shared.keys import KeySource
+
+UNAVAILABLE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.QueryCanceledError, ConnectionError, TimeoutError)
+"""What passes by itself: the database restarting or too slow."""
+
+
+@asynccontextmanager
+async def build(settings: CommandSettings) -> AsyncIterator[FastAPI]:
+    """The running application."""
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, "approvalflow-command")
+        )
+        client = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
+        broker = kafka.connect(settings, "command")
+        waiting = replies.Waiting(settings.max_waiting)
+        subscriber = replies.follow(broker, settings.reply_partition, waiting)
+        stack.push_async_callback(broker.stop)
+        await broker.start()
+        await replies.positioned(subscriber, settings.reply_partition)
+
+        async def database() -> bool:
+            return bool(await pool.fetchval("SELECT 1"))
+
+        async def log() -> bool:
+            return bool(await broker.ping(1.5))
+
+        app = _application(settings, pool, client, Publisher(broker, settings.publish_seconds), waiting)
+        app.include_router(health.router({"database": database, "log": log}))
+        yield app
+
+
+def _application(
+    settings: CommandSettings, pool: asyncpg.Pool, client: httpx.AsyncClient, publisher: Publisher, waiting: replies.Waiting,
+) -> FastAPI:
+    fernet = MultiFernet([Fernet(key) for key in settings.encryption_keys()])
+    forge, installs = KeySource(settings.forge_jwks, client), KeySource(settings.connect_install_keys, client)
+    authenticator = Authenticator(settings, pool, fernet, forge, installs)
+    in_flight = InFlight(settings.max_in_flight)
+    window = Window(timedelta(seconds=settings.max_past_seconds), timedelta(seconds=settings.max_future_seconds))
+    salt_key = hashlib.sha256(b"comment salt\n" + settings.encryption_keys()[-1].encode()).digest()
+    admission = Admission(pool, publisher, waiting, in_flight, settings.reply_partition, settings.facts_max_age, salt_key)
+    app = FastAPI(
+        title="ApprovalFlow", version="1", description="Commands of people and apps, and what Confluence sends.",
+        docs_url=None, redoc_url=None, redirect_slashes=False, root_path=urlsplit(settings.base_url).path.rstrip("/"),
+    )
+    problems.install(app, UNAVAILABLE)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
+    app.include_router(Webhooks(authenticator, Lifecycle(authenticator, pool, fernet), publisher, in_flight, window).router())
+    app.include_router(Api(authenticator, admission, window, settings.max_wait_seconds, settings.console_url.rstrip("/")).router())
+    openapi.complete(app)
+    return app
