@@ -1,0 +1,1 @@
+"""Measurements anyone can repeat. Not timed tests: they print what they saw."""
