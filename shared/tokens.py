@@ -81,7 +81,7 @@ def verify_connect(
 
     :raises Unauthenticated: anything at all is wrong with it.
     """
-    claims = _signed(token, OctKey.import_key(secret), "HS256")
+    claims = _signed(token, _shared(secret), "HS256")
     expires = _in_time(claims, now, skew, required=("exp", "iat"))
     if claims.get("iss") != client_key:
         raise Unauthenticated
@@ -172,6 +172,13 @@ def _key(token: str, keys: Keys) -> RSAKey:
     if key is None:
         raise Unauthenticated
     return key
+
+
+def _shared(secret: str) -> OctKey:
+    try:
+        return OctKey.import_key(secret)
+    except ValueError:  # a "secret" that is a public key
+        raise Unauthenticated from None
 
 
 def _signed(token: str, key: RSAKey | OctKey, algorithm: str) -> dict[str, Any]:
