@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import asyncpg
 import psutil
-import uvloop
 from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import Progress
@@ -129,7 +128,3 @@ async def main(kafka: str, admin_dsn: str, dsn: str, approvals: int = 20_000, ro
         table.add_row(name.replace("_", " "), *(f"{v:,.1f}" for v in (values[0], values[len(values) // 2], values[-1])))
     console.print(table)
 
-
-if __name__ == "__main__":
-    uvloop.run(main(os.environ["APPROVALFLOW_KAFKA"], os.environ["BENCH_ADMIN"], os.environ["BENCH_DSN"],
-                    int(os.environ.get("BENCH_APPROVALS", "20000"))))

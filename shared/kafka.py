@@ -25,7 +25,6 @@ from shared.contracts.topics import TOPICS, Topic
 from shared.settings import ServiceSettings
 
 
-
 class Record(Protocol):
     """A raw record, as aiokafka hands it over."""
 
@@ -78,7 +77,7 @@ def subscribe(broker: KafkaBroker, topic: Topic, group: str, handler: Handler, *
             async for attempt in stamina.retry_context(on=Exception, attempts=None, timeout=60, wait_max=5):
                 with attempt:
                     await handler(message.raw_message)
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged, and the process stops
             structlog.get_logger().exception("batch failed", topic=topic.name, group=group)
             signal.raise_signal(signal.SIGTERM)
             await asyncio.Event().wait()
@@ -150,7 +149,10 @@ class BatchPublisher:
                 futures.append(await self._producer.send_batch(batch, topic, partition=partition))
                 batch = self._producer.create_batch()
                 if batch.append(key=message.key, value=message.value, timestamp=None, headers=message.headers) is None:
-                    futures.append(await self._producer.send(topic, message.value, key=message.key, partition=partition, headers=message.headers))
+                    # too large for a batch of its own: it goes alone
+                    futures.append(await self._producer.send(
+                        topic, message.value, key=message.key, partition=partition, headers=message.headers,
+                    ))
         if batch.record_count():
             futures.append(await self._producer.send_batch(batch, topic, partition=partition))
         await asyncio.gather(*futures)

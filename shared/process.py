@@ -21,10 +21,10 @@ def run(service: str, settings: S, build: Callable[[S], AbstractAsyncContextMana
     """Run until SIGTERM or SIGINT; the application's own context starts and stops what it needs."""
     logs.configure(service, as_json=settings.log_json)
     telemetry.configure(service)
-    uvloop.run(_serve(service, settings, build))
+    uvloop.run(_serve(settings, build))
 
 
-async def _serve(service: str, settings: S, build: Callable[[S], AbstractAsyncContextManager[FastAPI]]) -> None:
+async def _serve(settings: S, build: Callable[[S], AbstractAsyncContextManager[FastAPI]]) -> None:
     async with build(settings) as app:
         server = uvicorn.Server(uvicorn.Config(
             app, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False,

@@ -9,7 +9,8 @@ from services.rules.state import Approval, Known, Page, Space, Workflow
 from shared.contracts.base import Caller, Channel, Environment, Licence
 from shared.contracts.commands import RecordDecision, SubmitApproval, Verdict
 from shared.contracts.facts import PageChange, PageChanged
-from shared.contracts.workflow import AccountApprover, Any as AnyRule, Approver, Definition, GroupApprover, Rule, Step
+from shared.contracts.workflow import AccountApprover, Approver, Definition, GroupApprover, Rule, Step
+from shared.contracts.workflow import Any as AnyRule
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 SITE, SPACE, PAGE, WORKFLOW = "site-1", "100", "900", "wf-1"

@@ -26,7 +26,9 @@ class Publisher:
         self._broker = broker
         self._seconds = seconds
 
-    async def publish(self, message: BaseModel, id: UUID, time_: datetime, reply_partition: int | None = None) -> None:
+    async def publish(  # an id is what CloudEvents calls it
+        self, message: BaseModel, id: UUID, time_: datetime, reply_partition: int | None = None,  # noqa: A002
+    ) -> None:
         """Put ``message`` on the log under its own key.
 
         :raises Refusal: it was not acknowledged in time. It may yet be on the log, so a repeat must carry the same id.

@@ -157,7 +157,7 @@ async def known(pool: asyncpg.Pool, wanted: Wanted, oldest: datetime) -> Known:
         _KNOWN, wanted.site_id, wanted.account_id, wanted.workflow_id, wanted.workflow_version, wanted.space_id,
         wanted.page_id,
     )
-    assert row is not None, "an aggregate without a group has one row"
+    assert row is not None, "an aggregate without a group has one row"  # noqa: S101
     workflow = None if row["workflow_id"] is None else Workflow(
         wanted.site_id, row["workflow_id"], row["version"], row["workflow_version"], row["space_id"], row["archived"],
         frozenset(row["owners"]), row["owners_read_at"],

@@ -77,7 +77,7 @@ class Release:
             done.append(held)
         return done, settled
 
-    async def _one(self, item: Item) -> Stored | None | bool:
+    async def _one(self, item: Item) -> Stored | bool | None:
         """The outcome, None where there is none to tell of, False where it cannot be handled yet."""
         if not is_page(item):
             return await self._engine.settle_site(item)

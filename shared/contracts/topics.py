@@ -14,7 +14,6 @@ from shared.contracts import events as e
 from shared.contracts import facts as f
 from shared.contracts.replies import Outcome
 
-
 Model = type[BaseModel]
 
 

@@ -14,7 +14,6 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from shared import keys as key_sources
 from shared.contracts.base import Environment, Licence
 from shared.keys import KeySource
 from shared.tokens import (
@@ -230,7 +229,7 @@ def test_any_other_hub_signature_is_refused(secrets: list[str], header: str) -> 
 @pytest.mark.asyncio
 async def test_an_unknown_key_is_looked_for_again_but_not_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, clock = tmp_path / "keys.json", [100.0]
-    monkeypatch.setattr(key_sources.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("shared.keys.time.monotonic", lambda: clock[0])
     path.write_text(json.dumps(KeySet([OTHER]).as_dict(private=False)).replace("k1", "k0"))
     async with httpx.AsyncClient() as client:
         source = KeySource(str(path), client)
@@ -244,7 +243,7 @@ async def test_an_unknown_key_is_looked_for_again_but_not_each_time(tmp_path: Pa
 @pytest.mark.asyncio
 async def test_a_key_set_that_cannot_be_read_leaves_the_known_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, answers = [0.0], [httpx.Response(200, json=KeySet([KEY]).as_dict(private=False)), httpx.Response(500)]
-    monkeypatch.setattr(key_sources.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("shared.keys.time.monotonic", lambda: clock[0])
     transport = httpx.MockTransport(lambda _: answers.pop(0))
     async with httpx.AsyncClient(transport=transport) as client:
         source = KeySource("https://keys.example/jwks.json", client)

@@ -1,6 +1,7 @@
 """Records that could not be handled, and those of the same key that wait behind them."""
 
 import base64
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,8 +51,9 @@ async def blocked(db: Connection, keys: Iterable[str]) -> set[str]:
 
 _ADD = """
     INSERT INTO approvals.quarantine (topic, partition, log_offset, key, value, headers, reason, detail)
-    SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::bytea[], $6::jsonb[], $7::text[],
-        $8::text[])
+    SELECT topic, partition, log_offset, key, value, headers::jsonb, reason, detail
+      FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::text[])
+        AS t (topic, partition, log_offset, key, value, headers, reason, detail)
     ON CONFLICT (topic, partition, log_offset) DO NOTHING
 """
 
@@ -62,7 +64,7 @@ async def add(db: Connection, records: Sequence[Held]) -> None:
         return
     rows: list[tuple[Any, ...]] = [
         (h.topic, h.partition, h.offset, h.key, h.value,
-         [[name, base64.b64encode(value or b"").decode()] for name, value in h.headers], h.reason.value, h.detail)
+         json.dumps([[name, base64.b64encode(value or b"").decode()] for name, value in h.headers]), h.reason.value, h.detail)
         for h in records
     ]
     await db.execute(_ADD, *(list(column) for column in zip(*rows, strict=True)))

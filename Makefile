@@ -1,0 +1,28 @@
+.DEFAULT_GOAL := help
+.PHONY: help check test bench lock
+
+PYTHON ?= python3.11
+RUN := .venv/bin/python
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/.ready: requirements-dev.lock
+	$(PYTHON) -m venv .venv
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+check: .venv/.ready ## lint, types, import contracts
+	.venv/bin/ruff check .
+	.venv/bin/mypy .
+	.venv/bin/lint-imports
+
+test: .venv/.ready ## all tests, on a real database and a real broker
+	$(RUN) -m pytest
+
+bench: .venv/.ready ## decisions a second of one decision process
+	$(RUN) -m bench
+
+lock: ## pin every dependency by hash
+	uv pip compile -q --python-version 3.11 --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --extra local pyproject.toml -o requirements.lock
+	uv pip compile -q --python-version 3.11 --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --extra local --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
