@@ -1,5 +1,4 @@
-"""Everything on one machine: a database, a broker and the five services, without Docker.
+"""The whole system on one machine: its servers out of packages, its own issuer, a supervisor, a simulated site.
 
-It promises that what is acknowledged is still there after the next start, and that nothing runs on after it stops,
-however it stops. It owns the state directory. It is never part of a deployment.
+Not a service. The processes are the same as anywhere else and verify with the same code.
 """
