@@ -1,33 +1,77 @@
-"""Fixtures: one PostgreSQL and one broker for the session, a fresh database for each module."""
+"""Fixtures every test may use: a database, a broker, and topics, all real."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import re
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
-from services.local.broker import Broker
-from services.local.postgres import Postgres
-from shared.kafka import create_topics
-from tests.servers import Database, fresh_database, servers
+from shared import postgres as pg
+from tests import stack
 
-
-@pytest.fixture(scope="session")
-async def both(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Postgres, Broker]]:
-    async with servers(tmp_path_factory.mktemp("servers")) as pair:
-        print(f"\nbroker: {pair[1].kind}")  # noqa: T201 - the run says which broker it took
-        yield pair
+PARTITIONS = 4
+"""How many partitions the topics of tests have."""
+_TEMPLATE = "approvalflow_template"
 
 
-@pytest.fixture(scope="session")
-async def postgres(both: tuple[Postgres, Broker]) -> Postgres:
-    return both[0]
+def pytest_report_header() -> list[str]:
+    """Say what the tests run against, since not every broker proves the same."""
+    database, broker = stack.chosen()
+    return [f"postgres: {database}", f"broker: {broker}"]
 
 
 @pytest.fixture(scope="session")
-async def kafka(both: tuple[Postgres, Broker]) -> str:
-    await create_topics(both[1].bootstrap, 4)
-    return both[1].bootstrap
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Database]:
+    """A server with an empty database; ``dsn("decision")`` is the address for that role, ``dsn()`` the superuser's."""
+    with stack.postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
 
 
-@pytest.fixture(scope="module")
-async def database(postgres: Postgres) -> Database:
-    return await fresh_database(postgres)
+@pytest.fixture(scope="session")
+def template(postgres: stack.Database) -> str:
+    """The name of a migrated database that is only ever copied."""
+
+    async def make() -> None:
+        await postgres.drop(_TEMPLATE)
+        await postgres.create(_TEMPLATE, "template1")
+        await pg.migrate(postgres.dsn(database=_TEMPLATE))
+
+    asyncio.run(make())
+    return _TEMPLATE
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def database(request: pytest.FixtureRequest, postgres: stack.Database, template: str) -> AsyncIterator[stack.Database]:
+    """A fresh, migrated database for each test module."""
+    module = re.sub(r"\W", "_", request.module.__name__.rpartition(".")[2])[:40]
+    name = f"{module}_{uuid.uuid4().hex[:8]}"
+    yield await postgres.create(name, template)
+    await postgres.drop(name)
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Log]:
+    """A broker: its ``bootstrap`` address and whether it is ``idempotent``."""
+    with stack.kafka_server(tmp_path_factory.mktemp("broker")) as log:
+        yield log
+
+
+@pytest.fixture(scope="session")
+def kafka(broker: stack.Log) -> str:
+    """The broker's address."""
+    return broker.bootstrap
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def topics(kafka: str) -> list[str]:
+    """Every topic, empty, with ``PARTITIONS`` partitions, for each test module; their names."""
+    return await stack.fresh_topics(kafka, PARTITIONS)
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    """An empty state directory."""
+    return tmp_path / "state"

@@ -22,7 +22,7 @@ from shared.contracts.workflow import All
 from shared.kafka import Outgoing
 from shared.postgres import connect_pool
 from tests.builders import ALICE, BOB, CAROL, DAVE, SPACE, WORKFLOW, a_caller, a_decision, a_definition, a_step, a_submission, accounts
-from tests.servers import Database
+from tests.stack import Database
 
 
 @dataclass
