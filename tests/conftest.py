@@ -1,9 +1,8 @@
 """Fixtures every test may use: a database, a broker, and topics, all real."""
 
-import asyncio
 import re
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -23,28 +22,26 @@ def pytest_report_header() -> list[str]:
     return [f"postgres: {database}", f"broker: {broker}"]
 
 
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Database]:
+@pytest_asyncio.fixture(scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[stack.Database]:
     """A server with an empty database; ``dsn("decision")`` is the address for that role, ``dsn()`` the superuser's."""
-    with stack.postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+    async with stack.postgres_server(tmp_path_factory.mktemp("postgres")) as server:
         yield server
 
 
-@pytest.fixture(scope="session")
-def template(postgres: stack.Database) -> str:
+@pytest_asyncio.fixture(scope="session")
+async def template(postgres: stack.Database) -> str:
     """The name of a migrated database that is only ever copied."""
-
-    async def make() -> None:
-        await postgres.drop(_TEMPLATE)
-        await postgres.create(_TEMPLATE, "template1")
-        await pg.migrate(postgres.dsn(database=_TEMPLATE))
-
-    asyncio.run(make())
+    await postgres.drop(_TEMPLATE)
+    await postgres.create(_TEMPLATE, "template1")
+    await pg.migrate(postgres.dsn(database=_TEMPLATE))
     return _TEMPLATE
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def database(request: pytest.FixtureRequest, postgres: stack.Database, template: str) -> AsyncIterator[stack.Database]:
+@pytest_asyncio.fixture(scope="module")
+async def database(
+    request: pytest.FixtureRequest, postgres: stack.Database, template: str,
+) -> AsyncIterator[stack.Database]:
     """A fresh, migrated database for each test module."""
     module = re.sub(r"\W", "_", request.module.__name__.rpartition(".")[2])[:40]
     name = f"{module}_{uuid.uuid4().hex[:8]}"
@@ -52,10 +49,10 @@ async def database(request: pytest.FixtureRequest, postgres: stack.Database, tem
     await postgres.drop(name)
 
 
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Log]:
+@pytest_asyncio.fixture(scope="session")
+async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[stack.Log]:
     """A broker: its ``bootstrap`` address and whether it is ``idempotent``."""
-    with stack.kafka_server(tmp_path_factory.mktemp("broker")) as log:
+    async with stack.kafka_server(tmp_path_factory.mktemp("broker")) as log:
         yield log
 
 
@@ -65,7 +62,7 @@ def kafka(broker: stack.Log) -> str:
     return broker.bootstrap
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module")
 async def topics(kafka: str) -> list[str]:
     """Every topic, empty, with ``PARTITIONS`` partitions, for each test module; their names."""
     return await stack.fresh_topics(kafka, PARTITIONS)

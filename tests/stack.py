@@ -8,8 +8,8 @@ import asyncio
 import contextlib
 import functools
 import os
-import time
-from collections.abc import Iterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -17,9 +17,9 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from services.local.paths import free_port
 
-from services.local.broker import Broker, answers, choose
+from services.local.broker import Broker
+from services.local.child import free_port
 from services.local.postgres import Postgres
 from shared.contracts.topics import TOPICS
 from shared.kafka import create_topics
@@ -65,63 +65,78 @@ class Log:
 
     bootstrap: str
     idempotent: bool
+    kind: str
 
 
 @functools.cache
 def docker_answers() -> bool:
     """Whether containers can be started."""
-    import docker  # noqa: PLC0415 - slow to load, and only asked once
-    from docker.errors import DockerException  # noqa: PLC0415
+    from docker.errors import DockerException  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to load
+    from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415
 
     try:
-        docker.from_env(timeout=3).ping()
+        DockerClient().client.ping()
     except DockerException:
         return False
     return True
 
 
-def chosen() -> tuple[str, str]:
-    """What the database and the broker will be, for a person."""
-    here = {"kafka": "Apache Kafka from its own jars", "memory": "the IN-MEMORY broker: no idempotent producer, slow rebalances",
-            "given": f"given at {os.environ.get('APPROVALFLOW_KAFKA')}"}
-    database = "given" if os.environ.get("APPROVALFLOW_POSTGRES") else "the embedded wheel"
-    broker = "given" if os.environ.get("APPROVALFLOW_KAFKA") else choose() if not docker_answers() else "kafka"
-    if docker_answers():
-        database = database if database == "given" else f"container {POSTGRES_IMAGE}"
-        return database, here["given"] if broker == "given" else f"container {KAFKA_IMAGE}"
-    return database, here[broker]
-
-
-@contextlib.contextmanager
-def postgres_server(directory: Path) -> Iterator[Database]:
+@contextlib.asynccontextmanager
+async def postgres_server(directory: Path) -> AsyncIterator[Database]:
     """A PostgreSQL for the length of the block."""
-    given = os.environ.get("APPROVALFLOW_POSTGRES")
-    if given:
+    if given := os.environ.get("APPROVALFLOW_POSTGRES"):
         yield Database(given)
     elif docker_answers():
         with _postgres_container() as address:
             yield Database(address)
     else:
-        with Postgres(directory / "postgres", directory / "logs" / "postgres.log") as server:
+        server = Postgres(directory)
+        try:
+            await server.start()
             yield Database(server.dsn())
+        finally:
+            await server.stop()
 
 
-@contextlib.contextmanager
-def kafka_server(directory: Path) -> Iterator[Log]:
+@contextlib.asynccontextmanager
+async def kafka_server(directory: Path) -> AsyncIterator[Log]:
     """A broker for the length of the block."""
     if docker_answers() and not os.environ.get("APPROVALFLOW_KAFKA"):
         with _kafka_container() as bootstrap:
-            yield Log(bootstrap, idempotent=True)
+            await _until_it_answers(bootstrap)
+            yield Log(bootstrap, True, f"container {KAFKA_IMAGE}")
+        return
+    broker = Broker(directory)
+    try:
+        await broker.start()
+        yield Log(broker.bootstrap, broker.idempotent, broker.kind)
+    finally:
+        await broker.stop()
+
+
+def chosen() -> tuple[str, str]:
+    """What the database and the broker will be, for a person."""
+    container = docker_answers()
+    if os.environ.get("APPROVALFLOW_POSTGRES"):
+        database = "given in the environment"
     else:
-        with Broker(directory / "broker", directory / "logs" / "broker.log") as broker:
-            yield Log(broker.bootstrap, broker.idempotent)
+        database = f"container {POSTGRES_IMAGE}" if container else "the embedded wheel"
+    if os.environ.get("APPROVALFLOW_KAFKA"):
+        return database, "given in the environment"
+    if container:
+        return database, f"container {KAFKA_IMAGE}"
+    if shutil.which("java") and shutil.which("mvn"):
+        return database, "Apache Kafka from its jars"
+    return database, "IN MEMORY, which keeps nothing and knows no idempotent producer"
 
 
 @contextlib.contextmanager
 def _postgres_container() -> Iterator[str]:
     from testcontainers.postgres import PostgresContainer  # noqa: PLC0415 - only where Docker is
 
-    container = PostgresContainer(POSTGRES_IMAGE, username="postgres", password="postgres", dbname="approvalflow", driver=None)
+    container = PostgresContainer(
+        POSTGRES_IMAGE, username="postgres", password="postgres", dbname="approvalflow", driver=None
+    )
     with container.with_env("POSTGRES_HOST_AUTH_METHOD", "trust") as server:
         yield server.get_connection_url()
 
@@ -144,35 +159,44 @@ def _kafka_container() -> Iterator[str]:
     for name, value in settings.items():
         container = container.with_env(name, value)
     with container:
-        deadline = time.monotonic() + 60
-        while not answers(f"127.0.0.1:{port}"):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{KAFKA_IMAGE} did not answer within a minute")
-            time.sleep(0.1)
         yield f"127.0.0.1:{port}"
+
+
+async def _until_it_answers(bootstrap: str) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=2000)
+            try:
+                await admin.start()
+                return
+            except (KafkaError, OSError):
+                await asyncio.sleep(0.1)
+            finally:
+                await admin.close()
 
 
 async def fresh_topics(bootstrap: str, partitions: int) -> list[str]:
     """Every topic, empty, with this many partitions; what consumer groups remembered is gone too."""
     names = [topic.name for topic in TOPICS]
-    deadline = time.monotonic() + 30
-    while True:
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-        await admin.start()
-        try:
-            present = [name for name in await admin.list_topics() if name in names]
-            if present:
-                await admin.delete_topics(present)
-            while present and set(await admin.list_topics()) & set(names):
-                await asyncio.sleep(0.05)
-            await create_topics(bootstrap, partitions)
-            found = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics(names)}
-            if found == dict.fromkeys(names, partitions):
-                return names
-        except KafkaError:
-            if time.monotonic() > deadline:
-                raise
-        finally:
-            await admin.close()
-        if time.monotonic() > deadline:
-            raise TimeoutError("the topics did not come back empty")
+    async with asyncio.timeout(30):
+        while not await _made_empty(bootstrap, names, partitions):
+            await asyncio.sleep(0.05)
+    return names
+
+
+async def _made_empty(bootstrap: str, names: list[str], partitions: int) -> bool:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        present = set(await admin.list_topics()) & set(names)
+        if present:
+            await admin.delete_topics(sorted(present))
+        while set(await admin.list_topics()) & set(names):  # noqa: ASYNC110 - a broker tells nobody
+            await asyncio.sleep(0.05)
+        await create_topics(bootstrap, partitions)
+        found = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics(names)}
+    except KafkaError:  # deletion is done in the background; the caller's deadline ends this
+        return False
+    finally:
+        await admin.close()
+    return found == dict.fromkeys(names, partitions)

@@ -7,7 +7,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from tests import stack
 from tests.conftest import PARTITIONS
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROLES = ("command", "decision", "audit_fanout", "retention", "console")
 
 
@@ -42,7 +41,9 @@ async def test_audit_entries_cannot_be_changed_by_the_service_that_writes_them(d
 
 async def test_what_is_acknowledged_is_read_back(broker: stack.Log, topics: list[str]) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all", enable_idempotence=broker.idempotent)
-    consumer = AIOKafkaConsumer(topics[0], bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest", group_id="stack")
+    consumer = AIOKafkaConsumer(
+        topics[0], bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest", group_id="stack"
+    )
     await producer.start()
     await consumer.start()
     try:
