@@ -191,7 +191,7 @@ async def _made_empty(bootstrap: str, names: list[str], partitions: int) -> bool
         present = set(await admin.list_topics()) & set(names)
         if present:
             await admin.delete_topics(sorted(present))
-        while set(await admin.list_topics()) & set(names):  # noqa: ASYNC110 - a broker tells nobody
+        while set(await admin.list_topics()) & set(names):
             await asyncio.sleep(0.05)
         await create_topics(bootstrap, partitions)
         found = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics(names)}
