@@ -27,14 +27,22 @@ class Refusal(Problem):
     """Refused, with a reason from the closed list; ``field`` is a JSON pointer into the body or a header's name."""
 
     def __init__(
-        self, reason: Reason, field: str | None = None, *, status: int | None = None,
+        self,
+        reason: Reason,
+        field: str | None = None,
+        *,
+        status: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         usual, sentence = DESCRIPTION[reason]
         extra = {"reason": reason.value} | ({"field": field} if field is not None else {})
         super().__init__(
-            title=TITLE[reason], type_=BASE + reason.value, detail=sentence, status=status or int(usual),
-            headers=dict(headers or _usual_headers(reason)), **extra,
+            title=TITLE[reason],
+            type_=BASE + reason.value,
+            detail=sentence,
+            status=status or int(usual),
+            headers=dict(headers or _usual_headers(reason)),
+            **extra,
         )
         self.reason = reason
         self.field = field
@@ -48,7 +56,9 @@ def _usual_headers(reason: Reason) -> dict[str, str]:
 
 def malformed(error: ValidationError | RequestValidationError, prefix: str = "") -> Refusal:
     """The refusal of what did not validate: where, as a JSON pointer, and nothing of what was there."""
-    errors = error.errors(include_input=False, include_url=False) if isinstance(error, ValidationError) else error.errors()
+    errors = (
+        error.errors(include_input=False, include_url=False) if isinstance(error, ValidationError) else error.errors()
+    )
     where = errors[0]["loc"] if errors else ()
     if errors and errors[0]["type"] == "extra_forbidden":
         where = where[:-1]  # its last part is the sender's own text
@@ -88,9 +98,12 @@ def _on_other(_: ExceptionHandler, __: Request, error: Exception) -> Problem | N
 
 def install(app: FastAPI, unavailable: tuple[type[Exception], ...] = ()) -> None:
     """Answer every error with a problem document; those in ``unavailable`` pass, so they are 503 and not 500."""
-    special: dict[type[Exception], Any] = {Unauthenticated: _on_unauthenticated} | dict.fromkeys(unavailable, _on_unavailable)
+    special: dict[type[Exception], Any] = {Unauthenticated: _on_unauthenticated} | dict.fromkeys(
+        unavailable, _on_unavailable
+    )
     handler = new_exception_handler(
-        handlers=special | {Exception: _on_other}, http_exception_handler=_on_http,
+        handlers=special | {Exception: _on_other},
+        http_exception_handler=_on_http,
         request_validation_handler=_on_validation,
     )
     add_exception_handler(app, handler, generic_swagger_defaults=False)

@@ -35,7 +35,7 @@ Keys = Mapping[str, RSAKey]
 """Public keys by their ``kid``."""
 
 
-class Unauthenticated(Exception):
+class Unauthenticated(Exception):  # noqa: N818 - named after the reason
     """It was not accepted. Carries no detail on purpose: neither callers nor logs learn what was tried."""
 
 
@@ -62,8 +62,10 @@ def verify_forge(token: str, keys: Keys, audience: str, now: datetime, skew: flo
         app, context = claims["app"], claims["context"]
         production = app["environment"]["type"] == "PRODUCTION"
         caller = Caller(
-            channel=Channel.FORGE, environment=Environment.PRODUCTION if production else Environment.OTHER,
-            licence=_forge_licence(app.get("license"), production), account_id=claims.get("principal"),
+            channel=Channel.FORGE,
+            environment=Environment.PRODUCTION if production else Environment.OTHER,
+            licence=_forge_licence(app.get("license"), production),
+            account_id=claims.get("principal"),
             app=claims.get("principal") is None and not context.get("extension"),
         )
         return Principal(_site(context["cloudId"]), caller, str(claims.get("jti", "")), expires)
@@ -72,12 +74,22 @@ def verify_forge(token: str, keys: Keys, audience: str, now: datetime, skew: flo
 
 
 def verify_connect(
-    token: str, secret: str, *, client_key: str, site_id: str, method: str, path: str, query: str, now: datetime,
-    environment: Environment = Environment.PRODUCTION, skew: float = MAX_SKEW,
+    token: str,
+    secret: str,
+    *,
+    client_key: str,
+    site_id: str,
+    method: str,
+    path: str,
+    query: str,
+    now: datetime,
+    environment: Environment = Environment.PRODUCTION,
+    skew: float = MAX_SKEW,
 ) -> Principal:
     """A Connect token: HS256 under the tenant's secret, bound by ``qsh`` to this method, path and query.
 
-    ``path`` is relative to the app's base URL, ``query`` is raw. The licence is the query's ``lic``, which the token binds.
+    ``path`` is relative to the app's base URL, ``query`` is raw.
+    The licence is the query's ``lic``, which the token binds.
 
     :raises Unauthenticated: anything at all is wrong with it.
     """
@@ -88,8 +100,11 @@ def verify_connect(
     _bound(claims, method, path, query)
     try:
         caller = Caller(
-            channel=Channel.CONNECT, environment=environment, licence=_connect_licence(query),
-            account_id=claims.get("sub"), app=claims.get("sub") is None,
+            channel=Channel.CONNECT,
+            environment=environment,
+            licence=_connect_licence(query),
+            account_id=claims.get("sub"),
+            app=claims.get("sub") is None,
         )
     except ValidationError:
         raise Unauthenticated from None
@@ -97,7 +112,15 @@ def verify_connect(
 
 
 def verify_install(
-    token: str, keys: Keys, *, client_key: str, audience: str, method: str, path: str, query: str, now: datetime,
+    token: str,
+    keys: Keys,
+    *,
+    client_key: str,
+    audience: str,
+    method: str,
+    path: str,
+    query: str,
+    now: datetime,
     skew: float = MAX_SKEW,
 ) -> None:
     """The token of a Connect ``installed`` or ``uninstalled`` call: RS256 by one of the vendor's install keys.
@@ -206,7 +229,9 @@ def _in_time(claims: Mapping[str, Any], now: datetime, skew: float, required: Se
 
 def _bound(claims: Mapping[str, Any], method: str, path: str, query: str) -> None:
     claimed = claims.get("qsh")
-    if not isinstance(claimed, str) or not hmac.compare_digest(claimed.encode(), query_hash(method, path, query).encode()):
+    if not isinstance(claimed, str) or not hmac.compare_digest(
+        claimed.encode(), query_hash(method, path, query).encode()
+    ):
         raise Unauthenticated
 
 

@@ -19,7 +19,12 @@ class Authenticator:
     """Verifies requests; each method raises ``Unauthenticated`` for whatever it does not accept."""
 
     def __init__(
-        self, settings: CommandSettings, pool: asyncpg.Pool, fernet: MultiFernet, forge: KeySource, installs: KeySource,
+        self,
+        settings: CommandSettings,
+        pool: asyncpg.Pool,
+        fernet: MultiFernet,
+        forge: KeySource,
+        installs: KeySource,
     ) -> None:
         self._settings = settings
         self._pool = pool
@@ -51,17 +56,30 @@ class Authenticator:
         except InvalidToken:
             raise Unauthenticated from None
         return tokens.verify_connect(
-            token, secret, client_key=tenant.client_key, site_id=tenant.site_id, method=request.method,
-            path=self._path(request), query=request.url.query, now=now(),
-            environment=self._settings.connect_environment, skew=self._settings.token_skew_seconds,
+            token,
+            secret,
+            client_key=tenant.client_key,
+            site_id=tenant.site_id,
+            method=request.method,
+            path=self._path(request),
+            query=request.url.query,
+            now=now(),
+            environment=self._settings.connect_environment,
+            skew=self._settings.token_skew_seconds,
         )
 
     async def install(self, request: Request, client_key: str) -> None:
         """The vendor, telling of an install or its end; a known client key is not excused from it."""
         token = _connect_token(request)
         tokens.verify_install(
-            token, await self._installs.keys_for(token), client_key=client_key, audience=self._settings.base_url,
-            method=request.method, path=self._path(request), query=request.url.query, now=now(),
+            token,
+            await self._installs.keys_for(token),
+            client_key=client_key,
+            audience=self._settings.base_url,
+            method=request.method,
+            path=self._path(request),
+            query=request.url.query,
+            now=now(),
             skew=self._settings.token_skew_seconds,
         )
 
@@ -71,13 +89,18 @@ class Authenticator:
         secrets = [secret.get_secret_value() for secret in self._settings.data_center_sites.get(site_id, ())]
         tokens.verify_hub_signature(secrets, body, request.headers.get("x-hub-signature", ""))
         caller = Caller(
-            channel=Channel.DATA_CENTER, environment=self._settings.connect_environment, licence=Licence.UNKNOWN, app=True,
+            channel=Channel.DATA_CENTER,
+            environment=self._settings.connect_environment,
+            licence=Licence.UNKNOWN,
+            app=True,
         )
         return Principal(site_id, caller, "", now())
 
     def app_of(self, channel: Channel) -> Caller:
         """The caller of a lifecycle message, which carries no licence."""
-        return Caller(channel=channel, environment=self._settings.connect_environment, licence=Licence.UNKNOWN, app=True)
+        return Caller(
+            channel=channel, environment=self._settings.connect_environment, licence=Licence.UNKNOWN, app=True
+        )
 
     def _path(self, request: Request) -> str:
         raw = request.scope.get("raw_path") or request.url.path.encode()

@@ -14,15 +14,25 @@ from shared.contracts import commands as c
 from shared.contracts.reasons import Reason
 
 PAGE = (c.SubmitApproval, c.RecordDecision, c.ResetApproval, c.CancelApproval)
-_UNSURE = frozenset({
-    Reason.NOT_FOUND, Reason.WORKFLOW_NOT_ASSIGNED, Reason.FACTS_STALE, Reason.APPROVAL_OPEN, Reason.APPROVAL_CLOSED,
-})
+_UNSURE = frozenset(
+    {
+        Reason.NOT_FOUND,
+        Reason.WORKFLOW_NOT_ASSIGNED,
+        Reason.FACTS_STALE,
+        Reason.APPROVAL_OPEN,
+        Reason.APPROVAL_CLOSED,
+    }
+)
 
 
 async def refusal(pool: asyncpg.Pool, command: c.SiteCommand, oldest: datetime) -> Reason | None:
     """Why the command would be refused, if that is certain; ``oldest`` is the age beyond which facts allow nothing."""
     account = command.caller.account_id
-    page = await store.page(pool, command.site_id, command.page_id, account) if isinstance(command, c.PageCommand) else None
+    page = (
+        await store.page(pool, command.site_id, command.page_id, account)
+        if isinstance(command, c.PageCommand)
+        else None
+    )
     known = await store.known(pool, _wanted(command, page), oldest)
     return judge(command, page, known)
 

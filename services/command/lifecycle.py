@@ -6,7 +6,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import asyncpg
 from cryptography.fernet import MultiFernet
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from starlette.requests import Request
 
 from services.command import store
@@ -26,14 +26,15 @@ class Removed(BaseModel):
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
-    clientKey: _ClientKey
+    client_key: _ClientKey = Field(alias="clientKey")
 
 
 class Installed(Removed):
     """Whose install this is, where, and the secret it will sign with."""
 
-    sharedSecret: Annotated[str, StringConstraints(min_length=16, max_length=1024)]
-    baseUrl: AnyHttpUrl
+    shared_secret: str = Field(alias="sharedSecret", min_length=16, max_length=1024)
+    base_url: AnyHttpUrl = Field(alias="baseUrl")
+
 
 M = TypeVar("M", bound=Removed)
 
@@ -49,16 +50,18 @@ class Lifecycle:
     async def installed(self, request: Request) -> Translation:
         """Keep the tenant's new secret: also after an upgrade, a rotation or a change of address."""
         tenant = _read(Installed, await request.body())
-        await self.authenticator.install(request, tenant.clientKey)
-        secret = self.fernet.encrypt(tenant.sharedSecret.encode())
-        site = await store.install(self.pool, tenant.clientKey, site_of(tenant.clientKey), secret, str(tenant.baseUrl))
+        await self.authenticator.install(request, tenant.client_key)
+        secret = self.fernet.encrypt(tenant.shared_secret.encode())
+        site = await store.install(
+            self.pool, tenant.client_key, site_of(tenant.client_key), secret, str(tenant.base_url)
+        )
         return self._changed(site, "installed")
 
     async def uninstalled(self, request: Request) -> Translation:
         """Accept no more of this tenant's tokens."""
         tenant = _read(Removed, await request.body())
-        await self.authenticator.install(request, tenant.clientKey)
-        site = await store.uninstall(self.pool, tenant.clientKey)
+        await self.authenticator.install(request, tenant.client_key)
+        site = await store.uninstall(self.pool, tenant.client_key)
         return Translation("app_uninstalled") if site is None else self._changed(site, "uninstalled")
 
     def _changed(self, site: str, change: str) -> Translation:

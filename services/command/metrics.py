@@ -12,19 +12,29 @@ from shared.tokens import Unauthenticated
 
 _meter = metrics.get_meter("approvalflow.command")
 ADMISSIONS = _meter.create_counter(
-    "approvalflow.command.admissions", unit="{request}", description="Requests by channel, outcome and reason.",
+    "approvalflow.command.admissions",
+    unit="{request}",
+    description="Requests by channel, outcome and reason.",
 )
 WEBHOOKS = _meter.create_counter(
-    "approvalflow.command.webhooks", unit="{event}", description="Confluence events by channel, kind and whether one mattered.",
+    "approvalflow.command.webhooks",
+    unit="{event}",
+    description="Confluence events by channel, kind and whether one mattered.",
 )
 ADMISSION = _meter.create_histogram(
-    "approvalflow.command.admission.duration", unit="s", description="From the request to its acceptance or refusal.",
+    "approvalflow.command.admission.duration",
+    unit="s",
+    description="From the request to its acceptance or refusal.",
 )
 PUBLISH = _meter.create_histogram(
-    "approvalflow.command.publish.duration", unit="s", description="From publishing to the broker's acknowledgement.",
+    "approvalflow.command.publish.duration",
+    unit="s",
+    description="From publishing to the broker's acknowledgement.",
 )
 IN_FLIGHT = _meter.create_up_down_counter(
-    "approvalflow.command.in_flight", unit="{request}", description="Requests being admitted.",
+    "approvalflow.command.in_flight",
+    unit="{request}",
+    description="Requests being admitted.",
 )
 
 

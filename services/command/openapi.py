@@ -22,22 +22,42 @@ _HEADERS = (
 def documented(endpoint: Endpoint) -> dict[str, Any]:
     """The document's part about one command."""
     parameters = [
-        {"name": name, "in": "header", "required": required, "description": text, "schema": {"type": "string"}, "example": example}
+        {
+            "name": name,
+            "in": "header",
+            "required": required,
+            "description": text,
+            "schema": {"type": "string"},
+            "example": example,
+        }
         for name, required, text, example in _HEADERS
     ] + [
         {"name": name[1:-1], "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in endpoint.path.split("/") if name.startswith("{")
+        for name in endpoint.path.split("/")
+        if name.startswith("{")
     ]
     extra: dict[str, Any] = {"parameters": parameters, "security": [{"forge": []}, {"connect": []}]}
     if endpoint.body is not Nothing:
         schema = {"$ref": _REF.format(model=endpoint.body.__name__)}
-        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema, "example": endpoint.example}}}
+        extra["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema, "example": endpoint.example}},
+        }
     return {
-        "summary": endpoint.summary, "status_code": 202, "openapi_extra": extra, "response_model": None,
+        "summary": endpoint.summary,
+        "status_code": 202,
+        "openapi_extra": extra,
+        "response_model": None,
         "responses": {
             200: {"description": "Applied; answered to a caller who waited.", "content": _outcome()},
-            202: {"description": "On the log.", "content": {"application/json": {"example": {
-                "command_id": _COMMAND_ID, "status_url": f"/v1/commands/{_COMMAND_ID}"}}}},
+            202: {
+                "description": "On the log.",
+                "content": {
+                    "application/json": {
+                        "example": {"command_id": _COMMAND_ID, "status_url": f"/v1/commands/{_COMMAND_ID}"}
+                    }
+                },
+            },
             "4XX": _problem(Reason.MALFORMED, "Refused, and why."),
             503: _problem(Reason.UNAVAILABLE, "Not accepted; try again with the same key."),
         },
@@ -48,7 +68,10 @@ def webhook_documented(summary: str) -> dict[str, Any]:
     """The document's part about one webhook."""
     body = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
     return {
-        "summary": summary, "status_code": 204, "openapi_extra": {"requestBody": body}, "response_model": None,
+        "summary": summary,
+        "status_code": 204,
+        "openapi_extra": {"requestBody": body},
+        "response_model": None,
         "responses": {
             200: {"description": "Understood, and of no consequence here."},
             204: {"description": "On the log."},
@@ -59,14 +82,30 @@ def webhook_documented(summary: str) -> dict[str, Any]:
 
 
 def _outcome() -> dict[str, Any]:
-    example = {"site_id": "a1b2", "command_id": _COMMAND_ID, "result": "applied", "version": 8, "approval_id": "98765-1", "status": "open"}
+    example = {
+        "site_id": "a1b2",
+        "command_id": _COMMAND_ID,
+        "result": "applied",
+        "version": 8,
+        "approval_id": "98765-1",
+        "status": "open",
+    }
     return {"application/json": {"schema": {"$ref": _REF.format(model=Outcome.__name__)}, "example": example}}
 
 
 def _problem(reason: Reason, text: str) -> dict[str, Any]:
     status, sentence = DESCRIPTION[reason]
-    example = {"type": BASE + reason, "title": TITLE[reason], "status": int(status), "detail": sentence, "reason": reason}
-    return {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Refused")}, "example": example}}}
+    example = {
+        "type": BASE + reason,
+        "title": TITLE[reason],
+        "status": int(status),
+        "detail": sentence,
+        "reason": reason,
+    }
+    return {
+        "description": text,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Refused")}, "example": example}},
+    }
 
 
 def complete(app: FastAPI) -> None:
@@ -77,10 +116,15 @@ def complete(app: FastAPI) -> None:
         if app.openapi_schema is None:
             document = generate()
             components = document.setdefault("components", {})
-            components.setdefault("schemas", {}).update(_schemas())
+            components["schemas"] = _schemas()
             components["securitySchemes"] = {
                 "forge": {"type": "http", "scheme": "bearer", "description": "A Forge invocation token."},
-                "connect": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`JWT` and a Connect token."},
+                "connect": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "`JWT` and a Connect token.",
+                },
             }
             app.openapi_schema = document
         return app.openapi_schema
@@ -91,11 +135,18 @@ def complete(app: FastAPI) -> None:
 def _schemas() -> dict[str, Any]:
     models = {endpoint.body for endpoint in ENDPOINTS if endpoint.body is not Nothing}
     ordered = sorted(models, key=lambda model: model.__name__)
-    _, found = models_json_schema([*((model, "validation") for model in ordered), (Outcome, "validation")], ref_template=_REF)
+    _, found = models_json_schema(
+        [*((model, "validation") for model in ordered), (Outcome, "validation")], ref_template=_REF
+    )
     refused = {
-        "type": "object", "required": ["type", "title", "status", "reason"], "properties": {
-            "type": {"type": "string", "format": "uri"}, "title": {"type": "string"}, "status": {"type": "integer"},
-            "detail": {"type": "string"}, "field": {"type": "string"},
+        "type": "object",
+        "required": ["type", "title", "status", "reason"],
+        "properties": {
+            "type": {"type": "string", "format": "uri"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "field": {"type": "string"},
             "reason": {"type": "string", "enum": [reason.value for reason in Reason]},
         },
     }

@@ -26,9 +26,7 @@ class Publisher:
         self._broker = broker
         self._seconds = seconds
 
-    async def publish(  # an id is what CloudEvents calls it
-        self, message: BaseModel, id: UUID, time_: datetime, reply_partition: int | None = None,  # noqa: A002
-    ) -> None:
+    async def publish(self, message: BaseModel, message_id: UUID, at: datetime, reply: int | None = None) -> None:
         """Put ``message`` on the log under its own key.
 
         :raises Refusal: it was not acknowledged in time. It may yet be on the log, so a repeat must carry the same id.
@@ -38,13 +36,16 @@ class Publisher:
             raise TypeError(route.type)
         carrier: dict[str, str] = {}
         propagate.inject(carrier)
-        named = headers(type(message), id, time_, SOURCE, reply_partition, carrier.get("traceparent"))
+        named = headers(type(message), message_id, at, SOURCE, reply, carrier.get("traceparent"))
         began = time.perf_counter()
         try:
             async with asyncio.timeout(self._seconds):
                 await self._broker.publish(
-                    message.model_dump_json().encode(), INTAKE.name, key=route.key(message).encode(),
-                    headers={name: value.decode() for name, value in named}, correlation_id=str(id),
+                    message.model_dump_json().encode(),
+                    INTAKE.name,
+                    key=route.key(message).encode(),
+                    headers={name: value.decode() for name, value in named},
+                    correlation_id=str(message_id),
                 )
         except (TimeoutError, KafkaError):
             raise Refusal(Reason.UNAVAILABLE) from None

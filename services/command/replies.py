@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from aiokafka import ConsumerRecord, TopicPartition
-from faststream.kafka import KafkaBroker, KafkaMessage
+from aiokafka import ConsumerRecord
+from aiokafka import TopicPartition as Position
+from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
 
 from shared.contracts.envelope import Unreadable, parse
 from shared.contracts.replies import Outcome
@@ -54,7 +55,10 @@ class Waiting:
                 outcome = parse(REPLIES, record.value, tuple(record.headers)).data
             except Unreadable:
                 structlog.get_logger().warning(
-                    "reply unreadable", topic=record.topic, partition=record.partition, offset=record.offset,
+                    "reply unreadable",
+                    topic=record.topic,
+                    partition=record.partition,
+                    offset=record.offset,
                 )
                 continue
             if isinstance(outcome, Outcome):
@@ -73,8 +77,14 @@ async def _undecoded(_: KafkaMessage) -> None:
 def follow(broker: KafkaBroker, partition: int, waiting: Waiting) -> Any:
     """Subscribe, outside any group and from the latest record, since earlier outcomes have nobody waiting."""
     subscriber = broker.subscriber(
-        partitions=[TopicPartition(REPLIES.name, partition)], batch=True, auto_offset_reset="latest", max_records=1000,
-        batch_timeout_ms=10, fetch_max_wait_ms=10, parser=_raw, decoder=_undecoded,
+        partitions=[TopicPartition(REPLIES.name, partition, declare=False)],
+        batch=True,
+        auto_offset_reset="latest",
+        max_records=1000,
+        batch_timeout_ms=10,
+        fetch_max_wait_ms=10,
+        parser=_raw,
+        decoder=_undecoded,
     )
 
     @subscriber
@@ -87,4 +97,4 @@ def follow(broker: KafkaBroker, partition: int, waiting: Waiting) -> Any:
 async def positioned(subscriber: Any, partition: int) -> None:
     """Wait until the place to read from is known, so that no reply to a later command can be missed."""
     async with asyncio.timeout(10):
-        await subscriber.consumer.position(TopicPartition(REPLIES.name, partition))
+        await subscriber.consumer.position(Position(REPLIES.name, partition))

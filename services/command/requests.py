@@ -122,7 +122,10 @@ class Endpoint:
 
 def _create(asked: Asked, body: NewWorkflow) -> c.SiteCommand:
     return c.CreateWorkflow(
-        **asked.common(), workflow_id=f"wf-{asked.command_id.hex}", space_id=body.space_id, definition=body.definition,
+        **asked.common(),
+        workflow_id=f"wf-{asked.command_id.hex}",
+        space_id=body.space_id,
+        definition=body.definition,
     )
 
 
@@ -145,7 +148,11 @@ def _submit(asked: Asked, body: NewApproval) -> c.SiteCommand:
 def _decide(asked: Asked, body: NewDecision) -> c.SiteCommand:
     comment = None if body.comment is None else c.Comment(text=body.comment, salt=asked.salt)
     return c.RecordDecision(
-        **asked.versioned(), **asked.approval(), page_version=body.page_version, verdict=body.verdict, comment=comment,
+        **asked.versioned(),
+        **asked.approval(),
+        page_version=body.page_version,
+        verdict=body.verdict,
+        comment=comment,
     )
 
 
@@ -174,7 +181,10 @@ def _licence(asked: Asked, body: SiteLicence) -> c.SiteCommand:
 
 
 _DEFINITION = {
-    "name": "Policies", "owners": ["5d0c1a7e"], "on_edit": "reset", "four_eyes": True,
+    "name": "Policies",
+    "owners": ["5d0c1a7e"],
+    "on_edit": "reset",
+    "four_eyes": True,
     "steps": [
         {"name": "Review", "approvers": [{"kind": "group", "id": "reviewers"}], "rule": {"kind": "quorum", "n": 2}},
         {"name": "Release", "approvers": [{"kind": "account", "id": "5d0c1a7e"}], "rule": {"kind": "all"}},
@@ -183,26 +193,88 @@ _DEFINITION = {
 _READ_AT = "2026-11-02T09:30:00Z"
 
 ENDPOINTS = (
-    Endpoint("POST", "/v1/workflows", NewWorkflow, "person", _create, "Create a workflow",
-             {"space_id": "98305", "definition": _DEFINITION}),
-    Endpoint("PUT", "/v1/workflows/{workflow_id}", NextDefinition, "person", _change, "Change a workflow",
-             {"definition": _DEFINITION}),
+    Endpoint(
+        "POST",
+        "/v1/workflows",
+        NewWorkflow,
+        "person",
+        _create,
+        "Create a workflow",
+        {"space_id": "98305", "definition": _DEFINITION},
+    ),
+    Endpoint(
+        "PUT",
+        "/v1/workflows/{workflow_id}",
+        NextDefinition,
+        "person",
+        _change,
+        "Change a workflow",
+        {"definition": _DEFINITION},
+    ),
     Endpoint("DELETE", "/v1/workflows/{workflow_id}", Nothing, "person", _archive, "Archive a workflow"),
-    Endpoint("PUT", "/v1/workflows/{workflow_id}/assignments/{scope}/{scope_id}", Nothing, "person", _assign,
-             "Assign a workflow to a page or a space"),
-    Endpoint("POST", "/v1/pages/{page_id}/approvals", NewApproval, "person", _submit, "Submit a page version for approval",
-             {"page_version": 4, "space_id": "98305"}),
-    Endpoint("POST", "/v1/approvals/{approval_id}/decisions", NewDecision, "person", _decide, "Approve or reject",
-             {"page_version": 4, "verdict": "reject", "comment": "The second table is out of date."}),
+    Endpoint(
+        "PUT",
+        "/v1/workflows/{workflow_id}/assignments/{scope}/{scope_id}",
+        Nothing,
+        "person",
+        _assign,
+        "Assign a workflow to a page or a space",
+    ),
+    Endpoint(
+        "POST",
+        "/v1/pages/{page_id}/approvals",
+        NewApproval,
+        "person",
+        _submit,
+        "Submit a page version for approval",
+        {"page_version": 4, "space_id": "98305"},
+    ),
+    Endpoint(
+        "POST",
+        "/v1/approvals/{approval_id}/decisions",
+        NewDecision,
+        "person",
+        _decide,
+        "Approve or reject",
+        {"page_version": 4, "verdict": "reject", "comment": "The second table is out of date."},
+    ),
     Endpoint("POST", "/v1/approvals/{approval_id}/reset", Nothing, "person", _reset, "Go back to step one"),
     Endpoint("POST", "/v1/approvals/{approval_id}/cancel", Nothing, "person", _cancel, "Cancel an approval"),
-    Endpoint("PUT", "/v1/directory/groups/{group_id}", Members, "app", _group, "Record who is in a group",
-             {"members": ["5d0c1a7e"], "read_at": _READ_AT}),
-    Endpoint("PUT", "/v1/directory/spaces/{space_id}/admins", Admins, "app", _admins, "Record who administers a space",
-             {"admins": ["5d0c1a7e"], "read_at": _READ_AT}),
-    Endpoint("PUT", "/v1/directory/workflows/{workflow_id}/owners", Owners, "app", _owners, "Record who owns a workflow",
-             {"owners": ["5d0c1a7e"], "read_at": _READ_AT}),
-    Endpoint("PUT", "/v1/licence", SiteLicence, "app", _licence, "Record the licence of a site",
-             {"active": True, "read_at": _READ_AT}),
+    Endpoint(
+        "PUT",
+        "/v1/directory/groups/{group_id}",
+        Members,
+        "app",
+        _group,
+        "Record who is in a group",
+        {"members": ["5d0c1a7e"], "read_at": _READ_AT},
+    ),
+    Endpoint(
+        "PUT",
+        "/v1/directory/spaces/{space_id}/admins",
+        Admins,
+        "app",
+        _admins,
+        "Record who administers a space",
+        {"admins": ["5d0c1a7e"], "read_at": _READ_AT},
+    ),
+    Endpoint(
+        "PUT",
+        "/v1/directory/workflows/{workflow_id}/owners",
+        Owners,
+        "app",
+        _owners,
+        "Record who owns a workflow",
+        {"owners": ["5d0c1a7e"], "read_at": _READ_AT},
+    ),
+    Endpoint(
+        "PUT",
+        "/v1/licence",
+        SiteLicence,
+        "app",
+        _licence,
+        "Record the licence of a site",
+        {"active": True, "read_at": _READ_AT},
+    ),
 )
 """Every command this service accepts."""

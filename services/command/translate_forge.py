@@ -60,13 +60,16 @@ def page(body: Body, change: PageChange, common: dict[str, Any], now: datetime) 
     editor = account(section(content, "version", "by").get("accountId"))
     actor = account(body.get("atlassianId"))
     fields = common | {
-        "page_id": identifier(content.get("id"), "/content/id"), "change": change,
+        "page_id": identifier(content.get("id"), "/content/id"),
+        "change": change,
         "page_version": version_of(content.get("version"), "/content/version/number"),
         "space_id": _space_id(section(content, "space"), "/content/space"),
         "author_id": account(section(content, "history", "createdBy").get("accountId")),
         "editor_id": editor or (actor if change in _EDITS else None),
     }
-    return translated(f"page_{change}", PageChanged, iso(body.get("eventCreatedDate"), "/eventCreatedDate"), now, fields)
+    return translated(
+        f"page_{change}", PageChanged, iso(body.get("eventCreatedDate"), "/eventCreatedDate"), now, fields
+    )
 
 
 def space(body: Body, change: str, common: dict[str, Any], now: datetime) -> Translation:

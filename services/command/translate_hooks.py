@@ -57,7 +57,8 @@ def _page(body: Body, key: str, change: PageChange, common: dict[str, Any], now:
     where = f"/{key}"
     fields = common | {
         "page_id": first_identifier((page.get("idAsString"), where + "/idAsString"), (page.get("id"), where + "/id")),
-        "change": change, "page_version": version_of(page.get("version"), where + "/version"),
+        "change": change,
+        "page_version": version_of(page.get("version"), where + "/version"),
         "space_id": _space_of(page, body, where),
         "author_id": author or (actor if change is PageChange.CREATED else None),
         "editor_id": editor or (actor if change in _EDITS else None),
@@ -68,8 +69,12 @@ def _page(body: Body, key: str, change: PageChange, common: dict[str, Any], now:
 def _space_of(page: Body, body: Body, where: str) -> str | None:
     own, beside = section(page, "space"), section(body, "space")
     return first_identifier(
-        (page.get("spaceId"), where + "/spaceId"), (own.get("id"), where + "/space/id"), (beside.get("id"), "/space/id"),
-        (page.get("spaceKey"), where + "/spaceKey"), (own.get("key"), where + "/space/key"), (beside.get("key"), "/space/key"),
+        (page.get("spaceId"), where + "/spaceId"),
+        (own.get("id"), where + "/space/id"),
+        (beside.get("id"), "/space/id"),
+        (page.get("spaceKey"), where + "/spaceKey"),
+        (own.get("key"), where + "/space/key"),
+        (beside.get("key"), "/space/key"),
     )
 
 
@@ -77,7 +82,9 @@ def _space(body: Body, change: str, common: dict[str, Any], now: datetime) -> Tr
     space = section(body, "space")
     fields = common | {
         "space_id": first_identifier(
-            (space.get("idAsString"), "/space/idAsString"), (space.get("id"), "/space/id"), (space.get("key"), "/space/key"),
+            (space.get("idAsString"), "/space/idAsString"),
+            (space.get("id"), "/space/id"),
+            (space.get("key"), "/space/key"),
         ),
         "change": change,
     }

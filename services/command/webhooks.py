@@ -37,12 +37,19 @@ class Webhooks:
         routes = APIRouter(prefix="/webhooks", tags=["webhooks"])
         for path, channel, translated, summary in (
             ("/forge", Channel.FORGE, self._forge, "Events of a Forge app"),
-            ("/connect/installed", Channel.CONNECT, self.lifecycle.installed, "A Connect app was installed, or its secret changed"),
+            (
+                "/connect/installed",
+                Channel.CONNECT,
+                self.lifecycle.installed,
+                "A Connect app was installed, or its secret changed",
+            ),
             ("/connect/uninstalled", Channel.CONNECT, self.lifecycle.uninstalled, "A Connect app was removed"),
             ("/connect/{event}", Channel.CONNECT, self._connect, "Events of a Connect app, named by the path"),
             ("/data-center", Channel.DATA_CENTER, self._data_center, "Events of the Data Center site in `?site=`"),
         ):
-            routes.add_api_route(path, self._route(channel, translated), methods=["POST"], **webhook_documented(summary))
+            routes.add_api_route(
+                path, self._route(channel, translated), methods=["POST"], **webhook_documented(summary)
+            )
         return routes
 
     async def _forge(self, request: Request) -> Translation:
@@ -63,7 +70,8 @@ class Webhooks:
             context = propagate.extract(dict(request.headers))
             with (
                 _tracer.start_as_current_span("command.webhook", context=context),
-                metrics.admission(channel) as admitted, self.in_flight.one(),
+                metrics.admission(channel) as admitted,
+                self.in_flight.one(),
             ):
                 found = await translated(request)
                 metrics.WEBHOOKS.add(1, {"channel": channel.value, "kind": found.kind})

@@ -24,7 +24,13 @@ from services.command.webhooks import Webhooks
 from shared import health, kafka, postgres, problems
 from shared.keys import KeySource
 
-UNAVAILABLE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.QueryCanceledError, ConnectionError, TimeoutError)
+UNAVAILABLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.QueryCanceledError,
+    ConnectionError,
+    TimeoutError,
+)
 """What passes by itself: the database restarting or too slow."""
 
 
@@ -33,7 +39,9 @@ async def build(settings: CommandSettings) -> AsyncIterator[FastAPI]:
     """The running application."""
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
-            await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, "approvalflow-command")
+            await postgres.connect_pool(
+                settings.database.get_secret_value(), settings.pool_size, "approvalflow-command"
+            )
         )
         client = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
         broker = kafka.connect(settings, "command")
@@ -55,7 +63,11 @@ async def build(settings: CommandSettings) -> AsyncIterator[FastAPI]:
 
 
 def _application(
-    settings: CommandSettings, pool: asyncpg.Pool, client: httpx.AsyncClient, publisher: Publisher, waiting: replies.Waiting,
+    settings: CommandSettings,
+    pool: asyncpg.Pool,
+    client: httpx.AsyncClient,
+    publisher: Publisher,
+    waiting: replies.Waiting,
 ) -> FastAPI:
     fernet = MultiFernet([Fernet(key) for key in settings.encryption_keys()])
     forge, installs = KeySource(settings.forge_jwks, client), KeySource(settings.connect_install_keys, client)
@@ -63,14 +75,25 @@ def _application(
     in_flight = InFlight(settings.max_in_flight)
     window = Window(timedelta(seconds=settings.max_past_seconds), timedelta(seconds=settings.max_future_seconds))
     salt_key = hashlib.sha256(b"comment salt\n" + settings.encryption_keys()[-1].encode()).digest()
-    admission = Admission(pool, publisher, waiting, in_flight, settings.reply_partition, settings.facts_max_age, salt_key)
+    admission = Admission(
+        pool, publisher, waiting, in_flight, settings.reply_partition, settings.facts_max_age, salt_key
+    )
     app = FastAPI(
-        title="ApprovalFlow", version="1", description="Commands of people and apps, and what Confluence sends.",
-        docs_url=None, redoc_url=None, redirect_slashes=False, root_path=urlsplit(settings.base_url).path.rstrip("/"),
+        title="ApprovalFlow",
+        version="1",
+        description="Commands of people and apps, and what Confluence sends.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        root_path=urlsplit(settings.base_url).path.rstrip("/"),
     )
     problems.install(app, UNAVAILABLE)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
-    app.include_router(Webhooks(authenticator, Lifecycle(authenticator, pool, fernet), publisher, in_flight, window).router())
-    app.include_router(Api(authenticator, admission, window, settings.max_wait_seconds, settings.console_url.rstrip("/")).router())
+    app.include_router(
+        Webhooks(authenticator, Lifecycle(authenticator, pool, fernet), publisher, in_flight, window).router()
+    )
+    app.include_router(
+        Api(authenticator, admission, window, settings.max_wait_seconds, settings.console_url.rstrip("/")).router()
+    )
     openapi.complete(app)
     return app

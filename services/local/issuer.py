@@ -53,11 +53,16 @@ class LocalIssuer:
         for name, key in (("forge.jwks", forge), ("installs.jwks", installs)):
             _write(directory / name, KeySet([key]).as_dict(private=False))
         if not (directory / "secrets.json").exists():
-            _write(directory / "secrets.json", {
-                "app": f"ari:cloud:ecosystem::app/{uuid.uuid4()}", "client_key": str(uuid.uuid4()),
-                "connect_secret": secrets.token_urlsafe(48), "encryption_key": Fernet.generate_key().decode(),
-                "data_center_sites": {site: secrets.token_urlsafe(32) for site in data_center_sites},
-            })
+            _write(
+                directory / "secrets.json",
+                {
+                    "app": f"ari:cloud:ecosystem::app/{uuid.uuid4()}",
+                    "client_key": str(uuid.uuid4()),
+                    "connect_secret": secrets.token_urlsafe(48),
+                    "encryption_key": Fernet.generate_key().decode(),
+                    "data_center_sites": {site: secrets.token_urlsafe(32) for site in data_center_sites},
+                },
+            )
         return cls(directory, forge, installs, _Secrets(**orjson.loads((directory / "secrets.json").read_bytes())))
 
     @property
@@ -87,27 +92,43 @@ class LocalIssuer:
         }
 
     def forge(
-        self, site: str, account: str | None = None, licence: LicenceSaid = "active", environment: str = "production",
+        self,
+        site: str,
+        account: str | None = None,
+        licence: LicenceSaid = "active",
+        environment: str = "production",
         lifetime: float = FORGE_LIFETIME,
     ) -> str:
         """A Forge invocation token; without an account the app itself speaks. ``lifetime`` in seconds."""
         issued = int(now().timestamp())
         app: dict[str, Any] = {
-            "id": self._kept.app, "version": "1", "environment": {"type": environment.upper()},
+            "id": self._kept.app,
+            "version": "1",
+            "environment": {"type": environment.upper()},
             "installationId": f"ari:cloud:ecosystem::installation/{uuid.uuid5(uuid.NAMESPACE_URL, site)}",
         }
         if licence != "none":
             app["license"] = {"active": licence == "active"}
         claims: dict[str, Any] = {
-            "iss": tokens.FORGE_ISSUER, "aud": self._kept.app, "iat": issued, "nbf": issued, "exp": issued + int(lifetime),
-            "jti": secrets.token_hex(20), "app": app, "context": {"cloudId": site},
+            "iss": tokens.FORGE_ISSUER,
+            "aud": self._kept.app,
+            "iat": issued,
+            "nbf": issued,
+            "exp": issued + int(lifetime),
+            "jti": secrets.token_hex(20),
+            "app": app,
+            "context": {"cloudId": site},
         }
         if account is not None:
             claims["principal"] = account
         return jwt.encode({"alg": "RS256", "kid": self._forge.kid}, claims, self._forge)
 
     def connect(
-        self, account: str | None, method: str, path_with_query: str, lifetime: float = CONNECT_LIFETIME,
+        self,
+        account: str | None,
+        method: str,
+        path_with_query: str,
+        lifetime: float = CONNECT_LIFETIME,
     ) -> str:
         """A token of the local Connect tenant for one request; the path is relative to the app's base URL."""
         claims = self._bound(self._kept.client_key, method, path_with_query, lifetime)
@@ -123,8 +144,12 @@ class LocalIssuer:
     def install_body(self, site_url: str = "https://local.example") -> dict[str, str]:
         """The body of the local tenant's ``installed`` call."""
         return {
-            "key": "approvalflow", "clientKey": self._kept.client_key, "sharedSecret": self._kept.connect_secret,
-            "baseUrl": site_url, "productType": "confluence", "eventType": "installed",
+            "key": "approvalflow",
+            "clientKey": self._kept.client_key,
+            "sharedSecret": self._kept.connect_secret,
+            "baseUrl": site_url,
+            "productType": "confluence",
+            "eventType": "installed",
         }
 
     def data_center(self, site: str, body: bytes) -> dict[str, str]:
@@ -135,7 +160,9 @@ class LocalIssuer:
     def _bound(client_key: str, method: str, path_with_query: str, lifetime: float) -> dict[str, Any]:
         parts, issued = urlsplit(path_with_query), int(now().timestamp())
         return {
-            "iss": client_key, "iat": issued, "exp": issued + int(lifetime),
+            "iss": client_key,
+            "iat": issued,
+            "exp": issued + int(lifetime),
             "qsh": tokens.query_hash(method, parts.path, parts.query),
         }
 
