@@ -1,0 +1,13 @@
+"""The command line: running it all on one machine, and what an operator does by hand."""
+
+import typer
+
+from services.cli import operate, run, tokens
+from services.cli.quarantine import quarantine
+
+app = typer.Typer(name="approvalflow", help=__doc__, no_args_is_help=True, pretty_exceptions_show_locals=False)
+app.command()(run.up)
+app.command()(operate.migrate)
+app.command()(operate.topics)
+app.command()(tokens.token)
+app.add_typer(quarantine, name="quarantine")

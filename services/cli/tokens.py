@@ -1,0 +1,54 @@
+"""Tokens of the local issuer, for trying things out by hand."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.options import DEFAULT_STATE, State
+from services.local.issuer import FORGE_LIFETIME, LicenceSaid
+
+
+class Kind(StrEnum):
+    """Whose token."""
+
+    FORGE = "forge"
+    CONNECT = "connect"
+    DATA_CENTER = "data-center"
+
+
+class Licence(StrEnum):
+    """What a Forge token says of the licence."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    NONE = "none"
+
+
+_SAID: dict[Licence, LicenceSaid] = {Licence.ACTIVE: "active", Licence.INACTIVE: "inactive", Licence.NONE: "none"}
+
+
+def token(
+    kind: Annotated[Kind, typer.Option(help="Which platform signs.")] = Kind.FORGE,
+    site: Annotated[str, typer.Option(help="The site it is for.")] = "local-site",
+    account: Annotated[str | None, typer.Option(help="The person; without one the app itself speaks.")] = None,
+    licence: Annotated[Licence, typer.Option(help="Forge: what it says of the licence.")] = Licence.ACTIVE,
+    lifetime: Annotated[float, typer.Option(min=1, help="Forge: seconds it lives.")] = FORGE_LIFETIME,
+    method: Annotated[str, typer.Option(help="Connect: the request's method.")] = "GET",
+    path: Annotated[str, typer.Option(help="Connect: the request's path and query.")] = "/",
+    body_file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Data Center: the body.")] = None,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Print a token, or for Data Center the value of X-Hub-Signature, that the local system accepts."""
+    from services.local.issuer import LocalIssuer  # noqa: PLC0415 - each command loads only what it needs
+
+    issuer = LocalIssuer.load_or_create(state.resolve() / "issuer")
+    if kind is Kind.FORGE:
+        typer.echo(issuer.forge(site, account, _SAID[licence], lifetime=lifetime))
+    elif kind is Kind.CONNECT:
+        typer.echo(issuer.connect(account, method, path))
+    elif body_file is None:
+        raise typer.BadParameter("a Data Center signature is over a body: give --body-file")
+    else:
+        typer.echo(issuer.data_center(site, body_file.read_bytes())["X-Hub-Signature"])
