@@ -35,7 +35,7 @@ Keys = Mapping[str, RSAKey]
 """Public keys by their ``kid``."""
 
 
-class Unauthenticated(Exception):  # noqa: N818 - named after the reason
+class Unauthenticated(Exception):
     """It was not accepted. Carries no detail on purpose: neither callers nor logs learn what was tried."""
 
 
