@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from types import FrameType
 from typing import TypeVar
 
 import structlog
@@ -31,7 +33,15 @@ async def _serve(settings: S, build: Callable[[S], AbstractAsyncContextManager[F
             timeout_graceful_shutdown=int(settings.stop_seconds), server_header=False, lifespan="off",
         ))
         structlog.get_logger().info("started", address=settings.http_host, port=settings.http_port)
+        # Once it has stopped, the server raises the signals it caught again; they must not end the process before the
+        # application's context is left, or consumers would not leave their groups and the next start would wait.
+        for caught in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(caught, _already_stopping)
         await server.serve()
+
+
+def _already_stopping(_number: int, _frame: FrameType | None) -> None:
+    """Whoever sent the signal has what it asked for."""
 
 
 @contextlib.asynccontextmanager
