@@ -56,9 +56,7 @@ def _usual_headers(reason: Reason) -> dict[str, str]:
 
 def malformed(error: ValidationError | RequestValidationError, prefix: str = "") -> Refusal:
     """The refusal of what did not validate: where, as a JSON pointer, and nothing of what was there."""
-    errors = (
-        error.errors(include_input=False, include_url=False) if isinstance(error, ValidationError) else error.errors()
-    )
+    errors = error.errors(include_input=False, include_url=False) if isinstance(error, ValidationError) else error.errors()
     where = errors[0]["loc"] if errors else ()
     if errors and errors[0]["type"] == "extra_forbidden":
         where = where[:-1]  # its last part is the sender's own text
@@ -98,9 +96,7 @@ def _on_other(_: ExceptionHandler, __: Request, error: Exception) -> Problem | N
 
 def install(app: FastAPI, unavailable: tuple[type[Exception], ...] = ()) -> None:
     """Answer every error with a problem document; those in ``unavailable`` pass, so they are 503 and not 500."""
-    special: dict[type[Exception], Any] = {Unauthenticated: _on_unauthenticated} | dict.fromkeys(
-        unavailable, _on_unavailable
-    )
+    special: dict[type[Exception], Any] = {Unauthenticated: _on_unauthenticated} | dict.fromkeys(unavailable, _on_unavailable)
     handler = new_exception_handler(
         handlers=special | {Exception: _on_other},
         http_exception_handler=_on_http,

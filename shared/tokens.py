@@ -4,13 +4,12 @@ The key and the algorithm follow from the endpoint and the configuration, never 
 """
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 import orjson
 from joserfc import jwt
@@ -20,6 +19,20 @@ from joserfc.jws import JWSRegistry
 from pydantic import TypeAdapter, ValidationError
 
 from shared.contracts.base import Caller, Channel, Environment, Licence, SiteId
+from shared.signatures import Unauthenticated, hub_signature, query_hash, verify_hub_signature
+
+__all__ = [
+    "Keys",
+    "Principal",
+    "Unauthenticated",
+    "hub_signature",
+    "peek",
+    "query_hash",
+    "verify_connect",
+    "verify_forge",
+    "verify_hub_signature",
+    "verify_install",
+]
 
 FORGE_ISSUER = "forge/invocation-token"
 MAX_LENGTH = 16_384
@@ -33,10 +46,6 @@ _SITE: TypeAdapter[str] = TypeAdapter(SiteId)
 
 Keys = Mapping[str, RSAKey]
 """Public keys by their ``kid``."""
-
-
-class Unauthenticated(Exception):
-    """It was not accepted. Carries no detail on purpose: neither callers nor logs learn what was tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,42 +146,6 @@ def verify_install(
     _bound(claims, method, path, query)
 
 
-def verify_hub_signature(secrets: Sequence[str], body: bytes, header: str) -> None:
-    """``X-Hub-Signature`` over the raw body, by any of the secrets that are live while one replaces the other.
-
-    :raises Unauthenticated: it is none of theirs.
-    """
-    good = False
-    for secret in secrets:
-        expected = hub_signature(secret, body)
-        good |= bool(secret) and hmac.compare_digest(expected.encode(), header.encode("utf-8", "replace"))
-    if not good:
-        raise Unauthenticated
-
-
-def hub_signature(secret: str, body: bytes) -> str:
-    """The header that proves knowledge of ``secret`` for this body."""
-    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-
-
-def query_hash(method: str, path: str, query: str) -> str:
-    """Connect's ``qsh``: SHA-256 (hex) of method, path and query in their canonical form.
-
-    :raises Unauthenticated: the query has more fields than any real caller sends.
-    """
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=100)
-    except ValueError:
-        raise Unauthenticated from None
-    grouped: dict[str, list[str]] = {}
-    for name, value in pairs:
-        if name != "jwt":
-            grouped.setdefault(quote(name, safe="~"), []).append(quote(value, safe="~"))
-    canonical = "&".join(f"{name}={','.join(sorted(grouped[name]))}" for name in sorted(grouped))
-    place = (path.rstrip("/") or "/").replace("&", "%26")
-    return hashlib.sha256(f"{method.upper()}&{place}&{canonical}".encode()).hexdigest()
-
-
 def peek(token: str, part: int, name: str) -> str:
     """An unverified text from a token's header (0) or claims (1), only to find which key must verify it.
 
@@ -229,9 +202,7 @@ def _in_time(claims: Mapping[str, Any], now: datetime, skew: float, required: Se
 
 def _bound(claims: Mapping[str, Any], method: str, path: str, query: str) -> None:
     claimed = claims.get("qsh")
-    if not isinstance(claimed, str) or not hmac.compare_digest(
-        claimed.encode(), query_hash(method, path, query).encode()
-    ):
+    if not isinstance(claimed, str) or not hmac.compare_digest(claimed.encode(), query_hash(method, path, query).encode()):
         raise Unauthenticated
 
 

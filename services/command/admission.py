@@ -52,9 +52,7 @@ class Admission:
     facts_max_age: timedelta
     salt_key: bytes
 
-    async def admit(
-        self, demand: Demand, build: Callable[[Asked], SiteCommand]
-    ) -> tuple[SiteCommand, UUID, Outcome | None]:
+    async def admit(self, demand: Demand, build: Callable[[Asked], SiteCommand]) -> tuple[SiteCommand, UUID, Outcome | None]:
         """The command, its id, and its outcome if one was waited for and came in time.
 
         A repeat under a known key is not guarded: what it asks for may have been done, and its outcome is wanted.

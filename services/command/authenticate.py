@@ -98,9 +98,7 @@ class Authenticator:
 
     def app_of(self, channel: Channel) -> Caller:
         """The caller of a lifecycle message, which carries no licence."""
-        return Caller(
-            channel=channel, environment=self._settings.connect_environment, licence=Licence.UNKNOWN, app=True
-        )
+        return Caller(channel=channel, environment=self._settings.connect_environment, licence=Licence.UNKNOWN, app=True)
 
     def _path(self, request: Request) -> str:
         raw = request.scope.get("raw_path") or request.url.path.encode()

@@ -42,9 +42,7 @@ class Window:
             raise Refusal(Reason.TIME_OUT_OF_RANGE, field)
 
 
-def translated(
-    kind: str, build: type[Fact], at: datetime | None, now: datetime, fields: Mapping[str, Any]
-) -> Translation:
+def translated(kind: str, build: type[Fact], at: datetime | None, now: datetime, fields: Mapping[str, Any]) -> Translation:
     """Build the fact. Its id says which event it is, since Confluence gives deliveries none.
 
     An event without a time and without a version has nothing to know a repeat by, so each arrival is its own.
@@ -58,14 +56,10 @@ def translated(
     subject = fields.get("page_id") or fields.get("space_id") or ""
     version = fields.get("page_version")
     time = at.isoformat() if at else "" if version else now.isoformat()
-    return Translation(
-        kind, fact, uuid5(FACTS, "\n".join((fact.site_id, kind, str(subject), str(version or ""), time)))
-    )
+    return Translation(kind, fact, uuid5(FACTS, "\n".join((fact.site_id, kind, str(subject), str(version or ""), time))))
 
 
-PAGE_CHANGES: Mapping[str, PageChange] = {change.value: change for change in PageChange} | {
-    "deleted": PageChange.REMOVED
-}
+PAGE_CHANGES: Mapping[str, PageChange] = {change.value: change for change in PageChange} | {"deleted": PageChange.REMOVED}
 SPACE_CHANGES = {"created": "created", "updated": "updated", "removed": "removed", "deleted": "removed"}
 
 

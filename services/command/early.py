@@ -28,11 +28,7 @@ _UNSURE = frozenset(
 async def refusal(pool: asyncpg.Pool, command: c.SiteCommand, oldest: datetime) -> Reason | None:
     """Why the command would be refused, if that is certain; ``oldest`` is the age beyond which facts allow nothing."""
     account = command.caller.account_id
-    page = (
-        await store.page(pool, command.site_id, command.page_id, account)
-        if isinstance(command, c.PageCommand)
-        else None
-    )
+    page = await store.page(pool, command.site_id, command.page_id, account) if isinstance(command, c.PageCommand) else None
     known = await store.known(pool, _wanted(command, page), oldest)
     return judge(command, page, known)
 

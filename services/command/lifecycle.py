@@ -52,9 +52,7 @@ class Lifecycle:
         tenant = _read(Installed, await request.body())
         await self.authenticator.install(request, tenant.client_key)
         secret = self.fernet.encrypt(tenant.shared_secret.encode())
-        site = await store.install(
-            self.pool, tenant.client_key, site_of(tenant.client_key), secret, str(tenant.base_url)
-        )
+        site = await store.install(self.pool, tenant.client_key, site_of(tenant.client_key), secret, str(tenant.base_url))
         return self._changed(site, "installed")
 
     async def uninstalled(self, request: Request) -> Translation:

@@ -5,7 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from services.command.requests import ENDPOINTS, Endpoint, Nothing
+from services.command.bodies import Nothing
+from services.command.requests import ENDPOINTS, Endpoint
 from shared.contracts.reasons import DESCRIPTION, Reason
 from shared.contracts.replies import Outcome
 from shared.problems import BASE, MEDIA_TYPE, TITLE
@@ -21,28 +22,11 @@ _HEADERS = (
 
 def documented(endpoint: Endpoint) -> dict[str, Any]:
     """The document's part about one command."""
-    parameters = [
-        {
-            "name": name,
-            "in": "header",
-            "required": required,
-            "description": text,
-            "schema": {"type": "string"},
-            "example": example,
-        }
-        for name, required, text, example in _HEADERS
-    ] + [
-        {"name": name[1:-1], "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in endpoint.path.split("/")
-        if name.startswith("{")
-    ]
-    extra: dict[str, Any] = {"parameters": parameters, "security": [{"forge": []}, {"connect": []}]}
+    extra: dict[str, Any] = {"parameters": _parameters(endpoint), "security": [{"forge": []}, {"connect": []}]}
     if endpoint.body is not Nothing:
-        schema = {"$ref": _REF.format(model=endpoint.body.__name__)}
-        extra["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schema, "example": endpoint.example}},
-        }
+        content = {"schema": {"$ref": _REF.format(model=endpoint.body.__name__)}, "example": endpoint.example}
+        extra["requestBody"] = {"required": True, "content": {"application/json": content}}
+    accepted = {"command_id": _COMMAND_ID, "status_url": f"/v1/commands/{_COMMAND_ID}"}
     return {
         "summary": endpoint.summary,
         "status_code": 202,
@@ -50,18 +34,21 @@ def documented(endpoint: Endpoint) -> dict[str, Any]:
         "response_model": None,
         "responses": {
             200: {"description": "Applied; answered to a caller who waited.", "content": _outcome()},
-            202: {
-                "description": "On the log.",
-                "content": {
-                    "application/json": {
-                        "example": {"command_id": _COMMAND_ID, "status_url": f"/v1/commands/{_COMMAND_ID}"}
-                    }
-                },
-            },
+            202: {"description": "On the log.", "content": {"application/json": {"example": accepted}}},
             "4XX": _problem(Reason.MALFORMED, "Refused, and why."),
             503: _problem(Reason.UNAVAILABLE, "Not accepted; try again with the same key."),
         },
     }
+
+
+def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    text = {"schema": {"type": "string"}}
+    headers = [
+        {"name": name, "in": "header", "required": required, "description": about, "example": example, **text}
+        for name, required, about, example in _HEADERS
+    ]
+    names = [part[1:-1] for part in endpoint.path.split("/") if part.startswith("{")]
+    return headers + [{"name": name, "in": "path", "required": True, **text} for name in names]
 
 
 def webhook_documented(summary: str) -> dict[str, Any]:
@@ -135,9 +122,7 @@ def complete(app: FastAPI) -> None:
 def _schemas() -> dict[str, Any]:
     models = {endpoint.body for endpoint in ENDPOINTS if endpoint.body is not Nothing}
     ordered = sorted(models, key=lambda model: model.__name__)
-    _, found = models_json_schema(
-        [*((model, "validation") for model in ordered), (Outcome, "validation")], ref_template=_REF
-    )
+    _, found = models_json_schema([*((model, "validation") for model in ordered), (Outcome, "validation")], ref_template=_REF)
     refused = {
         "type": "object",
         "required": ["type", "title", "status", "reason"],

@@ -5,75 +5,22 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
-
+from services.command.bodies import (
+    Admins,
+    Members,
+    NewApproval,
+    NewDecision,
+    NewWorkflow,
+    NextDefinition,
+    Nothing,
+    Owners,
+    SiteLicence,
+)
 from services.rules.state import page_of
 from shared.contracts import commands as c
-from shared.contracts.base import AccountId, Caller, Command, ObjectId, Text
+from shared.contracts.base import Caller, Command
 from shared.contracts.reasons import Reason
-from shared.contracts.workflow import Definition
 from shared.problems import Refusal
-
-
-class NewWorkflow(Command):
-    """A workflow for a space."""
-
-    space_id: ObjectId
-    definition: Definition
-
-
-class NextDefinition(Command):
-    """A workflow's next definition."""
-
-    definition: Definition
-
-
-class Nothing(Command):
-    """No body is needed."""
-
-
-class NewApproval(Command):
-    """Which version of the page to approve; without a workflow, by the one assigned."""
-
-    page_version: int = Field(ge=1, lt=1 << 31)
-    space_id: ObjectId
-    workflow_id: ObjectId | None = None
-
-
-class NewDecision(Command):
-    """A verdict on the version that was looked at; a rejection needs a comment."""
-
-    page_version: int = Field(ge=1, lt=1 << 31)
-    verdict: c.Verdict
-    comment: Text | None = None
-
-
-class Members(Command):
-    """Who is in a group, and when that was read."""
-
-    members: tuple[AccountId, ...] = Field(max_length=10_000)
-    read_at: AwareDatetime
-
-
-class Admins(Command):
-    """Who administers a space, and when that was read."""
-
-    admins: tuple[AccountId, ...] = Field(max_length=10_000)
-    read_at: AwareDatetime
-
-
-class Owners(Command):
-    """Who owns a workflow, and when that was read."""
-
-    owners: tuple[AccountId, ...] = Field(max_length=100)
-    read_at: AwareDatetime
-
-
-class SiteLicence(Command):
-    """Whether the site's licence is active, and when that was read."""
-
-    active: bool
-    read_at: AwareDatetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,9 +42,7 @@ SELECT command_id, body_digest, false FROM command.idempotency_key WHERE site_id
 """
 
 
-async def claim(
-    pool: asyncpg.Pool, site_id: str, account_id: str, key: str, body_digest: bytes, command_id: UUID
-) -> Claim:
+async def claim(pool: asyncpg.Pool, site_id: str, account_id: str, key: str, body_digest: bytes, command_id: UUID) -> Claim:
     """Make the key stand for ``command_id``, or say what it already stands for.
 
     A claim that was committed by another during the statement is not visible to it, hence the second look.
@@ -81,9 +79,7 @@ async def install(pool: asyncpg.Pool, client_key: str, site_id: str, encrypted_s
     return str(await pool.fetchval(_INSTALL, client_key, site_id, encrypted_secret, base_url))
 
 
-_UNINSTALL = (
-    "UPDATE command.connect_tenant SET installed = false, updated_at = now() WHERE client_key = $1 RETURNING site_id"
-)
+_UNINSTALL = "UPDATE command.connect_tenant SET installed = false, updated_at = now() WHERE client_key = $1 RETURNING site_id"
 
 
 async def uninstall(pool: asyncpg.Pool, client_key: str) -> str | None:
@@ -108,35 +104,17 @@ async def page(pool: asyncpg.Pool, site_id: str, page_id: str, account_id: str |
     row = await pool.fetchrow(_PAGE, site_id, page_id, account_id)
     if row is None:
         return None
-    approval = (
-        None
-        if row["run"] is None
-        else Approval(
-            run=row["run"],
-            workflow_id=row["workflow_id"],
-            workflow_version=row["workflow_version"],
-            page_version=row["approved_version"],
-            submitted_at=row["submitted_at"],
-            status=Status(row["status"]),
-            step=row["step"],
-            round=row["round"],
-            approvals=row["approvals"],
-            seats=int.from_bytes(row["seats"], "little"),
-            decided=frozenset({account_id}) if account_id is not None and row["decided"] else frozenset(),
-        )
-    )
-    return Page(
-        site_id,
-        page_id,
-        row["version"],
-        row["page_version"],
-        row["space_id"],
-        row["state"],
-        row["state_at"],
-        row["edited_at"],
-        row["author_id"],
-        row["editor_id"],
-        approval,
+    fields = ("version", "page_version", "space_id", "state", "state_at", "edited_at", "author_id", "editor_id")
+    approval = None if row["run"] is None else _approval(row, account_id)
+    return Page(site_id=site_id, page_id=page_id, approval=approval, **{name: row[name] for name in fields})
+
+
+def _approval(row: asyncpg.Record, account_id: str | None) -> Approval:
+    return Approval(
+        run=row["run"], workflow_id=row["workflow_id"], workflow_version=row["workflow_version"],
+        page_version=row["approved_version"], submitted_at=row["submitted_at"], status=Status(row["status"]),
+        step=row["step"], round=row["round"], approvals=row["approvals"], seats=int.from_bytes(row["seats"], "little"),
+        decided=frozenset({account_id}) if account_id is not None and row["decided"] else frozenset(),
     )
 
 
@@ -188,26 +166,17 @@ async def known(pool: asyncpg.Pool, wanted: Wanted, oldest: datetime) -> Known:
     )
     if row is None:  # cannot be: an aggregate without a group has one row
         raise LookupError("known")
-    workflow = (
-        None
-        if row["workflow_id"] is None
-        else Workflow(
-            wanted.site_id,
-            row["workflow_id"],
-            row["version"],
-            row["workflow_version"],
-            row["space_id"],
-            row["archived"],
-            frozenset(row["owners"]),
-            row["owners_read_at"],
-        )
-    )
     admins = frozenset({wanted.account_id}) if row["admin"] and wanted.account_id is not None else frozenset()
     return Known(
-        oldest,
-        Space(row["removed_at"], admins, row["admins_read_at"]),
+        oldest, Space(row["removed_at"], admins, row["admins_read_at"]),
         tuple(zip(row["groups"] or (), row["read_at"] or (), strict=True)),
-        workflow,
-        None if row["body"] is None else Definition.model_validate_json(row["body"]),
-        row["licence_active"],
+        None if row["workflow_id"] is None else _workflow(row, wanted.site_id),
+        None if row["body"] is None else Definition.model_validate_json(row["body"]), row["licence_active"],
+    )
+
+
+def _workflow(row: asyncpg.Record, site_id: str) -> Workflow:
+    return Workflow(
+        site_id, row["workflow_id"], row["version"], row["workflow_version"], row["space_id"], row["archived"],
+        frozenset(row["owners"]), row["owners_read_at"],
     )

@@ -67,9 +67,7 @@ def page(body: Body, change: PageChange, common: dict[str, Any], now: datetime) 
         "author_id": account(section(content, "history", "createdBy").get("accountId")),
         "editor_id": editor or (actor if change in _EDITS else None),
     }
-    return translated(
-        f"page_{change}", PageChanged, iso(body.get("eventCreatedDate"), "/eventCreatedDate"), now, fields
-    )
+    return translated(f"page_{change}", PageChanged, iso(body.get("eventCreatedDate"), "/eventCreatedDate"), now, fields)
 
 
 def space(body: Body, change: str, common: dict[str, Any], now: datetime) -> Translation:

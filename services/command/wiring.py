@@ -39,9 +39,7 @@ async def build(settings: CommandSettings) -> AsyncIterator[FastAPI]:
     """The running application."""
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
-            await postgres.connect_pool(
-                settings.database.get_secret_value(), settings.pool_size, "approvalflow-command"
-            )
+            await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, "approvalflow-command")
         )
         client = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
         broker = kafka.connect(settings, "command")
@@ -75,9 +73,7 @@ def _application(
     in_flight = InFlight(settings.max_in_flight)
     window = Window(timedelta(seconds=settings.max_past_seconds), timedelta(seconds=settings.max_future_seconds))
     salt_key = hashlib.sha256(b"comment salt\n" + settings.encryption_keys()[-1].encode()).digest()
-    admission = Admission(
-        pool, publisher, waiting, in_flight, settings.reply_partition, settings.facts_max_age, salt_key
-    )
+    admission = Admission(pool, publisher, waiting, in_flight, settings.reply_partition, settings.facts_max_age, salt_key)
     app = FastAPI(
         title="ApprovalFlow",
         version="1",
@@ -89,11 +85,7 @@ def _application(
     )
     problems.install(app, UNAVAILABLE)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
-    app.include_router(
-        Webhooks(authenticator, Lifecycle(authenticator, pool, fernet), publisher, in_flight, window).router()
-    )
-    app.include_router(
-        Api(authenticator, admission, window, settings.max_wait_seconds, settings.console_url.rstrip("/")).router()
-    )
+    app.include_router(Webhooks(authenticator, Lifecycle(authenticator, pool, fernet), publisher, in_flight, window).router())
+    app.include_router(Api(authenticator, admission, window, settings.max_wait_seconds, settings.console_url.rstrip("/")).router())
     openapi.complete(app)
     return app

@@ -106,7 +106,9 @@ class Service:
 @asynccontextmanager
 async def running(settings: CommandSettings, issuer: LocalIssuer) -> AsyncIterator[Service]:
     """Everything started, and stopped at the end."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, auto_offset_reset="latest", enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka, auto_offset_reset="latest", enable_auto_commit=False, fetch_max_wait_ms=20
+    )
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
     consumer.assign([TopicPartition(INTAKE.name, n) for n in range(settings.partitions)])
     await asyncio.gather(consumer.start(), producer.start())

@@ -138,18 +138,14 @@ async def test_an_event_of_no_consequence_is_answered_200_and_published_nowhere(
         ({"context": {"cloudId": "site-two"}}, Reason.SITE_MISMATCH),
     ],
 )
-async def test_impossible_events_are_refused_and_published_nowhere(
-    service: Service, changes: dict[str, Any], reason: Reason
-) -> None:
+async def test_impossible_events_are_refused_and_published_nowhere(service: Service, changes: dict[str, Any], reason: Reason) -> None:
     before = await service.log.positions()
     problem(await forge_hook(service, **changes), reason)
     assert await service.log.positions() == before
 
 
 async def test_data_center_signs_the_raw_body_for_its_site(service: Service) -> None:
-    body = json.dumps(
-        {"timestamp": int(now().timestamp() * 1000), "event": "page_trashed", "userKey": "", "page": {"id": 5}}
-    ).encode()
+    body = json.dumps({"timestamp": int(now().timestamp() * 1000), "event": "page_trashed", "userKey": "", "page": {"id": 5}}).encode()
     for site, signed_by, status in (
         ("dc-one", "dc-one", 204),
         ("dc-two", "dc-one", 401),
@@ -169,14 +165,10 @@ async def test_data_center_signs_the_raw_body_for_its_site(service: Service) -> 
 
 async def install(service: Service, path: str = "/webhooks/connect/installed", **changes: Any) -> httpx.Response:
     token = changes.pop("token", None) or service.issuer.install(BASE_URL, path)
-    return await service.client.post(
-        path, json=service.issuer.install_body() | changes, headers={"Authorization": f"JWT {token}"}
-    )
+    return await service.client.post(path, json=service.issuer.install_body() | changes, headers={"Authorization": f"JWT {token}"})
 
 
-async def connect(
-    service: Service, method: str, path: str, body: Any, account: str | None = "acc-1", **extra: str
-) -> httpx.Response:
+async def connect(service: Service, method: str, path: str, body: Any, account: str | None = "acc-1", **extra: str) -> httpx.Response:
     token = service.issuer.connect(account, method, path)
     return await service.client.request(method, path, json=body, headers={"Authorization": f"JWT {token}"} | extra)
 
@@ -225,9 +217,7 @@ async def test_a_connect_token_is_good_for_its_own_request_only(service: Service
         ("POST", "/v1/workflows?lic=active"),
         ("PUT", "/v1/workflows/x"),
     ):
-        found = await service.client.request(
-            method, path, headers={"Authorization": f"JWT {token}", "Idempotency-Key": "k"}
-        )
+        found = await service.client.request(method, path, headers={"Authorization": f"JWT {token}", "Idempotency-Key": "k"})
         problem(found, Reason.UNAUTHENTICATED)
     body = {"space_id": "4711", "definition": DEFINITION}
     created = await connect(service, "POST", "/v1/workflows?lic=active", body, **{"Idempotency-Key": "k"})
@@ -238,11 +228,7 @@ async def test_a_command_is_accepted_once_published_and_says_where_to_look(servi
     response = await service.post("/v1/workflows", {"space_id": "4711", "definition": DEFINITION})
     assert response.status_code == 202, response.text
     said = response.json()
-    assert (
-        response.headers["location"]
-        == said["status_url"]
-        == f"https://console.example/v1/commands/{said['command_id']}"
-    )
+    assert response.headers["location"] == said["status_url"] == f"https://console.example/v1/commands/{said['command_id']}"
     [(key, envelope)] = await service.log.next()
     assert isinstance(envelope.data, c.CreateWorkflow)
     assert str(envelope.id) == said["command_id"]
@@ -308,18 +294,13 @@ async def test_the_same_key_is_the_same_command(service: Service) -> None:
     records = await service.log.next(2)
     assert ids == [str(envelope.id) for _, envelope in records]
     assert records[0][1].data == records[1][1].data  # the salt of the comment too
-    problem(
-        await service.post("/v1/approvals/5-1/decisions", DECISION), Reason.IDEMPOTENCY_KEY_REUSED, "Idempotency-Key"
-    )
+    problem(await service.post("/v1/approvals/5-1/decisions", DECISION), Reason.IDEMPOTENCY_KEY_REUSED, "Idempotency-Key")
     problem(await service.post("/v1/approvals/5-2/decisions", decision), Reason.IDEMPOTENCY_KEY_REUSED)
     problem(
         await service.post("/v1/approvals/5-1/decisions", decision, extra={"If-Match": '"1"'}),
         Reason.IDEMPOTENCY_KEY_REUSED,
     )
-    others = [
-        await service.post("/v1/approvals/5-1/decisions", decision, **who)
-        for who in ({"account": "bob"}, {"site": "site-two"})
-    ]
+    others = [await service.post("/v1/approvals/5-1/decisions", decision, **who) for who in ({"account": "bob"}, {"site": "site-two"})]
     assert len({ids[0], *(other.json()["command_id"] for other in others)}) == 3
 
 
@@ -332,9 +313,7 @@ async def test_one_key_raced_by_many_is_one_command(service: Service) -> None:
 
 async def waited(service: Service, reply: dict[str, Any], callers: int = 1) -> list[httpx.Response]:
     ask = [
-        asyncio.create_task(
-            service.post("/v1/approvals/5-1/decisions", DECISION, extra={"Prefer": "respond-async, wait=9"})
-        )
+        asyncio.create_task(service.post("/v1/approvals/5-1/decisions", DECISION, extra={"Prefer": "respond-async, wait=9"}))
         for _ in range(callers)
     ]
     records = await service.log.next(callers)
@@ -345,9 +324,7 @@ async def waited(service: Service, reply: dict[str, Any], callers: int = 1) -> l
 
 
 async def test_everyone_who_waits_for_an_outcome_gets_it(service: Service) -> None:
-    for response in await waited(
-        service, {"result": "applied", "version": 4, "approval_id": "5-1", "status": "approved"}, 3
-    ):
+    for response in await waited(service, {"result": "applied", "version": 4, "approval_id": "5-1", "status": "approved"}, 3):
         assert (response.status_code, response.headers["preference-applied"], response.headers["etag"]) == (
             200,
             "wait=9",
@@ -444,9 +421,7 @@ async def test_too_large_a_body_is_refused_chunked_or_not(service: Service) -> N
         ({"If-Match": '"-1"'}, "k", Reason.MALFORMED, "If-Match"),
     ],
 )
-async def test_headers_are_checked(
-    service: Service, extra: dict[str, str], key: str | None, reason: Reason, field: str
-) -> None:
+async def test_headers_are_checked(service: Service, extra: dict[str, str], key: str | None, reason: Reason, field: str) -> None:
     problem(await service.post("/v1/approvals/5-1/reset", None, key=key, extra=extra), reason, field)
 
 
@@ -482,19 +457,14 @@ async def test_production_without_a_licence_changes_nothing(service: Service, li
         problem(response, Reason.LICENCE_INACTIVE)
 
 
-async def test_the_early_guard_refuses_what_is_certain_and_not_what_is_unknown(
-    service: Service, database: Database
-) -> None:
+async def test_the_early_guard_refuses_what_is_certain_and_not_what_is_unknown(service: Service, database: Database) -> None:
     body = {"space_id": "4711", "definition": DEFINITION}
     assert (await service.post("/v1/workflows", body)).status_code == 202
     connection = await asyncpg.connect(database.dsn())
     await connection.execute(
-        "INSERT INTO directory.space (site_id, space_id, admins, admins_read_at)"
-        " VALUES ('site-one', '4711', '{712020:bob}', now())"
+        "INSERT INTO directory.space (site_id, space_id, admins, admins_read_at) VALUES ('site-one', '4711', '{712020:bob}', now())"
     )
-    await connection.execute(
-        "INSERT INTO approvals.workflow VALUES ('site-one', 'wf-1', 2, 1, '4711', false, '{712020:carol}')"
-    )
+    await connection.execute("INSERT INTO approvals.workflow VALUES ('site-one', 'wf-1', 2, 1, '4711', false, '{712020:carol}')")
     await connection.execute(
         "INSERT INTO approvals.definition VALUES ('site-one', 'wf-1', 1, $1)",
         json.dumps(DEFINITION),
@@ -545,9 +515,7 @@ async def test_a_log_that_does_not_answer_is_503_and_the_same_key_goes_on(
     await service.log.next()
 
 
-async def test_more_at_once_than_allowed_are_turned_away_at_once(
-    settings: CommandSettings, issuer: LocalIssuer
-) -> None:
+async def test_more_at_once_than_allowed_are_turned_away_at_once(settings: CommandSettings, issuer: LocalIssuer) -> None:
     async with running(settings.model_copy(update={"max_in_flight": 1}), issuer) as small:
         found = await asyncio.gather(*(forge_hook(small) for _ in range(30)))
         assert {response.status_code for response in found} == {204, 503}
@@ -574,11 +542,7 @@ async def test_health_and_the_document(service: Service) -> None:
     assert (await service.client.get("/health/ready")).json() == {"database": True, "log": True}
     document = (await service.client.get("/openapi.json")).json()
     assert "/v1/approvals/{approval_id}/decisions" in document["paths"]
-    missing = [
-        ref
-        for ref in _refs(document)
-        if ref.removeprefix("#/components/schemas/") not in document["components"]["schemas"]
-    ]
+    missing = [ref for ref in _refs(document) if ref.removeprefix("#/components/schemas/") not in document["components"]["schemas"]]
     assert missing == []
 
 

@@ -262,8 +262,7 @@ def cloud(**changes: Any) -> dict[str, Any]:
         cloud(idAsString=..., id="31337"),
         cloud(version="3"),
         cloud(self="https://mine.example/wiki/spaces/POL/overview", title=...),
-        CLOUD
-        | {"suppressNotifications": False, "eventType": "page_updated", "transformedAt": "2026-11-02T09:30:00.081"},
+        CLOUD | {"suppressNotifications": False, "eventType": "page_updated", "transformedAt": "2026-11-02T09:30:00.081"},
         cloud(version={"number": "3"}),
         cloud(spaceId=..., spaceKey=...) | {"space": {"id": 4711, "key": "POL"}},
     ],
@@ -367,9 +366,7 @@ def data_center(**body: Any) -> Translation:
 
 
 def test_data_center_sends_ids_only() -> None:
-    found = page(
-        data_center(timestamp=MS, event="page_updated", userKey="ff80aa", page={"id": 31337}, updateTrigger="edit_page")
-    )
+    found = page(data_center(timestamp=MS, event="page_updated", userKey="ff80aa", page={"id": 31337}, updateTrigger="edit_page"))
     assert (found.page_id, found.page_version, found.space_id, found.editor_id, found.author_id) == (
         "31337",
         None,
@@ -382,21 +379,12 @@ def test_data_center_sends_ids_only() -> None:
 
 
 def test_data_center_anonymous_move() -> None:
-    found = page(
-        data_center(
-            timestamp=MS, event="page_moved", userKey="", page={"id": 31337}, oldParent={"id": 1}, newParent={"id": 2}
-        )
-    )
+    found = page(data_center(timestamp=MS, event="page_moved", userKey="", page={"id": 31337}, oldParent={"id": 1}, newParent={"id": 2}))
     assert (found.change, found.editor_id) == (PageChange.MOVED, None)
 
 
 def test_data_center_events_that_are_let_be() -> None:
-    assert (
-        data_center(
-            timestamp=MS, event="content_permissions_updated", userKey="ff80aa", content={"id": 1}, type="Edit"
-        ).fact
-        is None
-    )
+    assert data_center(timestamp=MS, event="content_permissions_updated", userKey="ff80aa", content={"id": 1}, type="Edit").fact is None
     assert data_center(test=True).fact is None
 
 
@@ -451,9 +439,7 @@ def test_forge_events_with_impossible_fields_are_malformed(changes: dict[str, An
 
 @pytest.mark.parametrize("person", ["unknown", "", "a b", 7, None, "x" * 300])
 def test_people_without_a_usable_account_are_no_one(person: object) -> None:
-    assert (
-        page(connect("page_updated", cloud(lastModifierAccountId=person) | {"userAccountId": person})).editor_id is None
-    )
+    assert page(connect("page_updated", cloud(lastModifierAccountId=person) | {"userAccountId": person})).editor_id is None
 
 
 @pytest.mark.parametrize(

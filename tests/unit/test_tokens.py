@@ -214,9 +214,7 @@ def test_no_audience_configured_accepts_nobody() -> None:
         verify_forge(forge(aud=""), KEYS, "", NOW)
 
 
-def connect(
-    method: str = "POST", path: str = "/v1/workflows", query: str = "", secret: str = SECRET, **changes: Any
-) -> str:
+def connect(method: str = "POST", path: str = "/v1/workflows", query: str = "", secret: str = SECRET, **changes: Any) -> str:
     claims = {
         "iss": "client-1",
         "iat": T,
@@ -377,9 +375,7 @@ def test_any_other_hub_signature_is_refused(secrets: list[str], header: str) -> 
 
 
 @pytest.mark.asyncio
-async def test_an_unknown_key_is_looked_for_again_but_not_each_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unknown_key_is_looked_for_again_but_not_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, clock = tmp_path / "keys.json", [100.0]
     monkeypatch.setattr("shared.keys.time.monotonic", lambda: clock[0])
     path.write_text(json.dumps(KeySet([OTHER]).as_dict(private=False)).replace("k1", "k0"))
