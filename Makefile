@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help check test bench lock
+.PHONY: help up check test bench lock
 
 PYTHON ?= python3.11
 RUN := .venv/bin/python
@@ -11,6 +11,9 @@ help: ## list the targets
 	$(PYTHON) -m venv .venv
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
+
+up: .venv/.ready ## the whole system on this machine, until Ctrl-C
+	$(RUN) -m services.cli up
 
 check: .venv/.ready ## lint, types, import contracts
 	.venv/bin/ruff check .
