@@ -11,6 +11,10 @@ from shared import problems
 from shared.contracts.reasons import Reason
 
 
+_DISCARD = 64
+"""How many times the limit is read, and thrown away, to be able to answer."""
+
+
 class BodyLimit:
     """Reads each body whole, up to ``max_bytes`` and for at most ``seconds``, chunked or not, then hands it on."""
 
@@ -35,20 +39,21 @@ class BodyLimit:
             await self._app(scope, _replay(body, receive), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | problems.Refusal | None:
+        """A body too large is read on for a while and thrown away: a sender who is cut off never sees why."""
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or len(declared) > 18 or int(declared) > self._max_bytes:
+        if not declared.isdigit() or len(declared) > 18 or int(declared) > self._max_bytes * _DISCARD:
             return problems.Refusal(Reason.TOO_LARGE)
-        chunks, size, more = [], 0, True
-        while more:
+        chunks: list[bytes] = []
+        size, more = 0, True
+        while more and size <= self._max_bytes * _DISCARD:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-            if size > self._max_bytes:
-                return problems.Refusal(Reason.TOO_LARGE)
+            size += len(message.get("body", b""))
+            if size <= self._max_bytes:
+                chunks.append(message.get("body", b""))
             more = message.get("more_body", False)
-        return b"".join(chunks)
+        return b"".join(chunks) if size <= self._max_bytes else problems.Refusal(Reason.TOO_LARGE)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
