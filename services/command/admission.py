@@ -11,11 +11,13 @@ from uuid import UUID
 
 import asyncpg
 
-from services.command import early, store
+from services.command import early
+from services.command.claims import Claims
 from services.command.limits import InFlight
 from services.command.publish import Publisher
 from services.command.replies import Waiting
 from services.command.requests import Asked
+from services.command.store import Asking
 from shared.clock import now
 from shared.contracts.commands import SiteCommand
 from shared.contracts.reasons import Reason
@@ -45,6 +47,7 @@ class Admission:
     """What admits needs; made once, in the wiring."""
 
     pool: asyncpg.Pool
+    claims: Claims
     publisher: Publisher
     waiting: Waiting
     in_flight: InFlight
@@ -76,7 +79,7 @@ class Admission:
         command = build(self._asked(demand, fresh))
         account = principal.caller.account_id or ""
         digest = demand.digest()
-        claim = await store.claim(self.pool, principal.site_id, account, demand.key, digest, fresh)
+        claim = await self.claims.claim(Asking(principal.site_id, account, demand.key, digest, fresh))
         if not hmac.compare_digest(claim.body_digest, digest):
             raise Refusal(Reason.IDEMPOTENCY_KEY_REUSED, "Idempotency-Key")
         if not claim.new:

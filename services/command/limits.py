@@ -10,7 +10,6 @@ from services.command import metrics
 from shared import problems
 from shared.contracts.reasons import Reason
 
-
 _DISCARD = 64
 """How many times the limit is read, and thrown away, to be able to answer."""
 

@@ -1,5 +1,6 @@
 """All SQL of this service: it owns schema ``command`` and reads ``approvals`` and ``directory`` for the early guard."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -31,27 +32,50 @@ class Tenant:
     installed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A key and the command it shall stand for, if it stands for none yet."""
+
+    site_id: str
+    account_id: str
+    key: str
+    body_digest: bytes
+    command_id: UUID
+
+
 _CLAIM = """
-WITH claimed AS (
+WITH asked AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::uuid[])
+        AS a (site_id, account_id, key, body_digest, command_id)
+), claimed AS (
     INSERT INTO command.idempotency_key (site_id, account_id, key, body_digest, command_id)
-    VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING command_id, body_digest
+    SELECT * FROM asked ORDER BY site_id, account_id, key
+    ON CONFLICT DO NOTHING RETURNING site_id, account_id, key, command_id, body_digest
 )
-SELECT command_id, body_digest, true AS new FROM claimed
+SELECT site_id, account_id, key, command_id, body_digest FROM claimed
 UNION ALL
-SELECT command_id, body_digest, false FROM command.idempotency_key WHERE site_id = $1 AND account_id = $2 AND key = $3
+SELECT site_id, account_id, key, k.command_id, k.body_digest
+FROM command.idempotency_key k JOIN asked USING (site_id, account_id, key)
 """
 
 
-async def claim(pool: asyncpg.Pool, site_id: str, account_id: str, key: str, body_digest: bytes, command_id: UUID) -> Claim:
-    """Make the key stand for ``command_id``, or say what it already stands for.
+async def claim(pool: asyncpg.Pool, asking: Sequence[Asking]) -> list[Claim]:
+    """Make each key stand for its command, or say what it already stands for, in the order asked.
 
-    A claim that was committed by another during the statement is not visible to it, hence the second look.
+    A claim that another process committed during the statement is not visible to it, hence the second look.
     """
+    found: dict[tuple[str, str, str], tuple[UUID, bytes]] = {}
     for _ in range(3):
-        row = await pool.fetchrow(_CLAIM, site_id, account_id, key, body_digest, command_id)
-        if row is not None:
-            return Claim(row["command_id"], row["body_digest"], row["new"])
-    raise TimeoutError("idempotency key")
+        left = [a for a in asking if (a.site_id, a.account_id, a.key) not in found]
+        if not left:
+            break
+        columns = [[getattr(a, name) for a in left] for name in Asking.__slots__]
+        for site_id, account_id, key, command_id, digest in await pool.fetch(_CLAIM, *columns):
+            found[site_id, account_id, key] = (command_id, digest)
+    if any((a.site_id, a.account_id, a.key) not in found for a in asking):
+        raise TimeoutError("idempotency key")
+    claims = [(a, *found[a.site_id, a.account_id, a.key]) for a in asking]
+    return [Claim(command_id, digest, command_id == a.command_id) for a, command_id, digest in claims]
 
 
 _TENANT = """

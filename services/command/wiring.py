@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from services.command import openapi, replies
 from services.command.admission import Admission
 from services.command.authenticate import Authenticator
+from services.command.claims import Claims
 from services.command.domain import Window
 from services.command.ingress import Api
 from services.command.lifecycle import Lifecycle
@@ -73,7 +74,9 @@ def _application(
     in_flight = InFlight(settings.max_in_flight)
     window = Window(timedelta(seconds=settings.max_past_seconds), timedelta(seconds=settings.max_future_seconds))
     salt_key = hashlib.sha256(b"comment salt\n" + settings.encryption_keys()[-1].encode()).digest()
-    admission = Admission(pool, publisher, waiting, in_flight, settings.reply_partition, settings.facts_max_age, salt_key)
+    admission = Admission(
+        pool, Claims(pool), publisher, waiting, in_flight, settings.reply_partition, settings.facts_max_age, salt_key
+    )
     app = FastAPI(
         title="ApprovalFlow",
         version="1",
