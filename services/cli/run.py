@@ -1,6 +1,7 @@
 """Running the whole system on this machine."""
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,13 +29,18 @@ def up(
     from services.local.supervisor import ChildEnded, DidNotStart  # noqa: PLC0415 - loads only what it needs
 
     console = Console(stderr=True)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains of a broker that is still starting
+    failed = 0
     try:
         asyncio.run(_up(state.resolve(), console, fixed_ports=fixed_ports))
-    except (ChildEnded, DidNotStart) as failure:
-        console.print(str(failure), style="red", markup=False)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    except* (ChildEnded, DidNotStart) as failures:
+        for failure in failures.exceptions:
+            for one in getattr(failure, "exceptions", (failure,)):
+                console.print(str(one), style="red", markup=False)
+        failed = 1
+    except* KeyboardInterrupt:
+        failed = 130
+    raise typer.Exit(failed)
 
 
 async def _up(state: Path, console: Console, *, fixed_ports: bool) -> None:
