@@ -22,7 +22,7 @@ async def run() -> None:
             print(f"broker: {broker.kind}")
             await migrate(postgres.dsn())
             await create_topics(broker.bootstrap, 8)
-            await main(broker.bootstrap, postgres.dsn(), postgres.dsn("decision"))
+            await main(broker.bootstrap, postgres.dsn(), postgres.dsn("decision"), Path(directory) / "decision.log")
         finally:
             await broker.stop()
             await postgres.stop()

@@ -18,16 +18,13 @@ def satisfied(step: Step, approvals: int, seats: int) -> bool:
 
 def approve(approval: Approval, definition: Definition, voter_id: str, seats: int) -> Approval:
     """Count one approval; move to the next step, or to ``approved`` after the last, when it completes this one."""
-    step = definition.steps[approval.step]
-    counted = replace(
-        approval, approvals=approval.approvals + 1, seats=approval.seats | seats,
-        decided=approval.decided | {voter_id},
-    )
-    if not satisfied(step, counted.approvals, counted.seats):
-        return counted
+    approvals, filled = approval.approvals + 1, approval.seats | seats
+    decided = approval.decided | {voter_id}
+    if not satisfied(definition.steps[approval.step], approvals, filled):
+        return replace(approval, approvals=approvals, seats=filled, decided=decided)
     if approval.step + 1 == len(definition.steps):
-        return replace(counted, status=Status.APPROVED)
-    return replace(counted, step=approval.step + 1, approvals=0, seats=0, decided=frozenset())
+        return replace(approval, status=Status.APPROVED, approvals=approvals, seats=filled, decided=decided)
+    return replace(approval, step=approval.step + 1, approvals=0, seats=0, decided=frozenset())
 
 
 def restart(approval: Approval, page_version: int) -> Approval:
