@@ -117,8 +117,10 @@ CREATE TABLE approvals.comment (
     site_id    text NOT NULL,
     author_id  text NOT NULL,
     salt       text NOT NULL,
-    body       text NOT NULL CHECK (length(body) <= 2000)
+    body       text NOT NULL CHECK (length(body) <= 2000),
+    written_at timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX comment_age ON approvals.comment (site_id, written_at);
 
 -- Records that could not be handled, and later ones of the same key behind them.
 CREATE TABLE approvals.quarantine (

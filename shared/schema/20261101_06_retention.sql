@@ -4,9 +4,12 @@
 -- migrate: apply
 CREATE TABLE retention.policy (
     site_id   text    NOT NULL,
-    kind      text    NOT NULL CHECK (kind IN ('approvals', 'outcomes', 'audit', 'idempotency_keys')),
+    kind      text    NOT NULL CHECK (kind IN ('approvals', 'comments', 'outcomes', 'audit', 'idempotency_keys')),
     keep_days integer NOT NULL CHECK (keep_days > 0),
-    PRIMARY KEY (site_id, kind)
+    PRIMARY KEY (site_id, kind),
+    -- A record that the log may still bring again must find what it led to: intake.v1 keeps 7 days, events.v1 30.
+    CHECK (kind NOT IN ('outcomes', 'idempotency_keys') OR keep_days > 7),
+    CHECK (kind <> 'audit' OR keep_days > 30)
 );
 CREATE TABLE retention.hold (
     site_id   text NOT NULL,

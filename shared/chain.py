@@ -1,0 +1,43 @@
+"""How audit entries are linked, and how what retention takes out of a chain is accounted for.
+
+A chain is one partition's entries by position, from 1. Each hash covers the one before, so that a removed, changed or
+inserted entry shows. Bodies are canonical JSON (RFC 8785): the same content is the same bytes, for ever.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+GENESIS = bytes(32)
+"""What the first entry of each chain is linked to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Neighbouring entries that are gone: ``digest`` is over their hashes, ``hash`` that of the last of them."""
+
+    partition: int
+    first_position: int
+    last_position: int
+    digest: bytes
+    hash: bytes
+
+
+def link(previous: bytes, partition: int, position: int, body: str) -> bytes:
+    """The hash of the entry at ``position``, given that of the one before it."""
+    place = partition.to_bytes(4, "big") + position.to_bytes(8, "big")
+    return hashlib.sha256(previous + place + hashlib.sha256(body.encode()).digest()).digest()
+
+
+def removed_digest(hashes: Iterable[bytes]) -> bytes:
+    """What stands for removed neighbours: SHA-256 over their hashes, in order of position."""
+    return hashlib.sha256(b"".join(hashes)).digest()
+
+
+def account(removed: Iterable[Removed]) -> str:
+    """What a retention run is audited with: SHA-256 (hex) over all it took out, by partition and position."""
+    total = hashlib.sha256()
+    for r in sorted(removed, key=lambda r: (r.partition, r.first_position)):
+        total.update(r.partition.to_bytes(4, "big") + r.first_position.to_bytes(8, "big") + r.last_position.to_bytes(8, "big"))
+        total.update(r.digest + r.hash)
+    return total.hexdigest()
