@@ -33,6 +33,7 @@ class _Secrets:
     connect_secret: str
     data_center_sites: dict[str, str]
     encryption_key: str
+    operator_password: str
 
 
 class LocalIssuer:
@@ -60,6 +61,7 @@ class LocalIssuer:
                     "client_key": str(uuid.uuid4()),
                     "connect_secret": secrets.token_urlsafe(48),
                     "encryption_key": Fernet.generate_key().decode(),
+                    "operator_password": secrets.token_urlsafe(18),
                     "data_center_sites": {site: secrets.token_urlsafe(32) for site in data_center_sites},
                 },
             )
@@ -80,6 +82,11 @@ class LocalIssuer:
         """The secret that the local Connect tenant's install brings."""
         return self._kept.connect_secret
 
+    @property
+    def operator_password(self) -> str:
+        """What opens the operators' page, under any user name."""
+        return self._kept.operator_password
+
     def environment(self) -> dict[str, str]:
         """Settings for the services that verify."""
         sites = {site: [secret] for site, secret in self._kept.data_center_sites.items()}
@@ -89,6 +96,7 @@ class LocalIssuer:
             "APPROVALFLOW_CONNECT_INSTALL_KEYS": str(self._directory / "installs.jwks"),
             "APPROVALFLOW_ENCRYPTION_KEY": self._kept.encryption_key,
             "APPROVALFLOW_DATA_CENTER_SITES": json.dumps(sites),
+            "APPROVALFLOW_OPERATOR_PASSWORD": self._kept.operator_password,
         }
 
     def forge(

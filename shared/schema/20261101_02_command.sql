@@ -26,6 +26,7 @@ CREATE TABLE command.connect_tenant (
 GRANT USAGE ON SCHEMA command TO approvalflow_command, approvalflow_retention, approvalflow_console;
 GRANT SELECT, INSERT, UPDATE ON command.idempotency_key, command.connect_tenant TO approvalflow_command;
 GRANT SELECT, DELETE ON command.idempotency_key TO approvalflow_retention;
+GRANT SELECT ON command.connect_tenant TO approvalflow_console;
 GRANT SELECT (site_id, account_id, key, command_id, accepted_at) ON command.idempotency_key TO approvalflow_console;
 
 -- migrate: rollback
