@@ -61,6 +61,7 @@ CREATE TABLE audit.quarantine (
     reason     text    NOT NULL,
     detail     text    NOT NULL,
     held_at    timestamptz NOT NULL DEFAULT now(),
+    released_at timestamptz,  -- kept afterwards: each sink reads what was released for itself
     PRIMARY KEY (topic, partition, log_offset)
 );
 CREATE INDEX quarantine_key ON audit.quarantine (key);
@@ -109,8 +110,8 @@ GRANT USAGE ON SCHEMA audit TO approvalflow_audit_fanout, approvalflow_retention
 GRANT SELECT ON ALL TABLES IN SCHEMA audit TO approvalflow_audit_fanout, approvalflow_retention, approvalflow_console;
 GRANT INSERT ON audit.entry, audit.checkpoint, audit.quarantine TO approvalflow_audit_fanout;
 GRANT INSERT, UPDATE ON audit.head TO approvalflow_audit_fanout;
-GRANT DELETE ON audit.quarantine TO approvalflow_audit_fanout;
-GRANT INSERT ON audit.removed TO approvalflow_retention;
+GRANT UPDATE (released_at) ON audit.quarantine TO approvalflow_audit_fanout;
+GRANT INSERT, UPDATE (run_id) ON audit.removed TO approvalflow_retention;
 GRANT DELETE ON audit.entry TO approvalflow_retention;
 
 -- migrate: rollback
