@@ -29,6 +29,11 @@ def link(previous: bytes, partition: int, position: int, body: str) -> bytes:
     return hashlib.sha256(previous + place + hashlib.sha256(body.encode()).digest()).digest()
 
 
+def follow(previous: bytes, body: str) -> bytes:
+    """The hash of a checkpoint, given that of the one before it."""
+    return hashlib.sha256(previous + body.encode()).digest()
+
+
 def removed_digest(hashes: Iterable[bytes]) -> bytes:
     """What stands for removed neighbours: SHA-256 over their hashes, in order of position."""
     return hashlib.sha256(b"".join(hashes)).digest()

@@ -40,12 +40,12 @@ class Record(Protocol):
 Handler = Callable[[Sequence[Record]], Awaitable[None]]
 
 
-def connect(settings: ServiceSettings, service: str) -> KafkaBroker:
-    """A broker that publishes only with every replica's acknowledgement."""
+def connect(settings: ServiceSettings, service: str, request_seconds: float = 10) -> KafkaBroker:
+    """A broker that publishes only with every replica's acknowledgement; a fetch may wait less than ``request_seconds``."""
     return KafkaBroker(
         settings.kafka.split(","), client_id=f"approvalflow-{service}", acks="all",
         enable_idempotence=settings.kafka_idempotent, logger=None, graceful_timeout=settings.stop_seconds,
-        request_timeout_ms=10_000,
+        request_timeout_ms=int(request_seconds * 1000),
     )
 
 
@@ -59,22 +59,27 @@ async def _undecoded(_: KafkaMessage) -> None:
     return None
 
 
-def subscribe(broker: KafkaBroker, topic: Topic, group: str, handler: Handler, *, max_records: int, listener: Any = None) -> Any:
+def subscribe(
+    broker: KafkaBroker, topic: Topic, group: str, handler: Handler, *, max_records: int, listener: Any = None,
+    patience: float | None = 60.0, fetch_min_bytes: int = 1, fetch_max_wait_ms: int = 50,
+) -> Any:
     """Hand batches of raw records to ``handler``; returns the subscriber, whose ``consumer`` commits.
 
-    A batch that fails is tried again for a minute, since a database may be restarting. After that the process is told
-    to stop with nothing committed, so the batch comes again; it never goes on past records it did not handle.
+    A batch that fails is tried again for ``patience`` seconds, since a database may be restarting. After that the
+    process is told to stop with nothing committed, so the batch comes again; it never goes on past records it did not
+    handle. Without an end to its patience a group tries for ever, and holds up no other of its process.
     """
     subscriber = broker.subscriber(
         topic.name, batch=True, group_id=group, ack_policy=AckPolicy.MANUAL, auto_offset_reset="earliest",
-        max_records=max_records, batch_timeout_ms=50, fetch_max_wait_ms=50, max_partition_fetch_bytes=4 << 20,
+        max_records=max_records, batch_timeout_ms=50, fetch_min_bytes=fetch_min_bytes,
+        fetch_max_wait_ms=fetch_max_wait_ms, max_partition_fetch_bytes=4 << 20,
         parser=_raw, decoder=_undecoded, listener=listener,
     )
 
     @subscriber
     async def on_batch(message: KafkaMessage) -> None:
         try:
-            async for attempt in stamina.retry_context(on=Exception, attempts=None, timeout=60, wait_max=5):
+            async for attempt in stamina.retry_context(on=Exception, attempts=None, timeout=patience, wait_max=5):
                 with attempt:
                     await handler(message.raw_message)
         except Exception:  # noqa: BLE001 - logged, and the process stops

@@ -1,0 +1,30 @@
+"""audit-fanout's instruments."""
+
+from opentelemetry import metrics
+
+_meter = metrics.get_meter("approvalflow.audit_fanout")
+
+recorded = _meter.create_counter(
+    "approvalflow.audit.recorded", unit="{entry}",
+    description="Events written, by sink",
+)
+repeated = _meter.create_counter(
+    "approvalflow.audit.repeated", unit="{event}",
+    description="Events that the store had already",
+)
+conflicts = _meter.create_counter(
+    "approvalflow.audit.conflicts", unit="{batch}",
+    description="Batches linked again because another writer was first",
+)
+quarantined = _meter.create_counter(
+    "approvalflow.audit.quarantined", unit="{record}",
+    description="Records that are no event",
+)
+sink_seconds = _meter.create_histogram(
+    "approvalflow.audit.sink.duration", unit="s",
+    description="One batch written to a sink, by sink",
+)
+age_seconds = _meter.create_histogram(
+    "approvalflow.audit.age", unit="s",
+    description="From an event's moment to its being written, for the oldest of a batch, by sink",
+)

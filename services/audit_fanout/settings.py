@@ -1,0 +1,19 @@
+"""Every knob of audit-fanout."""
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Batches are as large as what waits on the log, up to ``batch_records``: that bounds memory and lock time."""
+
+    batch_records: int = Field(default=2000, ge=1, le=10_000)
+    write_attempts: int = Field(default=5, ge=1)
+    """How often a batch that lost a race for the end of a chain is read and linked again before it comes again whole."""
+    archive_url: str = ""
+    """Where segments go, as ``fsspec`` names it (``file:///archive``, ``s3://bucket/prefix``); empty: no archive."""
+    archive_seconds: float = Field(default=60.0, gt=0, le=300)
+    """How long the archive lets events gather before it writes a segment of fewer than ``archive_bytes``."""
+    archive_bytes: int = Field(default=1 << 20, ge=1)
+    checkpoint_seconds: float = Field(default=60.0, gt=0)

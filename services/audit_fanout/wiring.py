@@ -1,0 +1,64 @@
+"""audit-fanout's composition root: each sink with its own consumer group, and so its own offset."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from fastapi import FastAPI
+
+from services.audit_fanout import checkpoints
+from services.audit_fanout.consume import Consumer
+from services.audit_fanout.settings import Settings
+from services.audit_fanout.sinks import Archive, Sink, Store
+from shared import health, kafka, postgres
+from shared.contracts.topics import EVENTS
+from shared.process import background
+
+NAME = "audit-fanout"
+
+
+@contextlib.asynccontextmanager
+async def build(settings: Settings) -> AsyncIterator[FastAPI]:
+    """Everything connected and consuming for the length of the block."""
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, NAME)
+        )
+        archive = Archive(settings.archive_url) if settings.archive_url else None
+        consumers = [await _follow(stack, settings, pool, Store(pool, settings.write_attempts))]
+        if archive is not None:
+            consumers.append(await _follow(stack, settings, pool, archive, gather=True))
+        taking = asyncio.create_task(checkpoints.keep_taking(pool, archive, settings.checkpoint_seconds))
+        await stack.enter_async_context(background(taking, settings.stop_seconds))
+
+        async def database() -> bool:
+            return bool(await pool.fetchval("SELECT true"))
+
+        async def assigned() -> bool:
+            return all(consumer().assignment() for consumer in consumers)
+
+        app = FastAPI(openapi_url=None)
+        app.include_router(health.router({"database": database, "log": assigned}))
+        yield app
+
+
+async def _follow(
+    stack: contextlib.AsyncExitStack, settings: Settings, pool: asyncpg.Pool, sink: Sink, *, gather: bool = False,
+) -> Callable[[], AIOKafkaConsumer]:
+    """Start a sink with connections of its own. One that fails is tried for ever, and holds up no other."""
+    wait = settings.archive_seconds if gather else 0.05
+    broker = kafka.connect(settings, f"{NAME}-{sink.name}", request_seconds=10 + wait)
+
+    async def commit(offsets: dict[TopicPartition, int]) -> None:
+        await subscriber.consumer.commit(offsets)
+
+    subscriber = kafka.subscribe(
+        broker, EVENTS, f"{NAME}-{sink.name}", Consumer(pool, sink, commit).handle, patience=None,
+        max_records=settings.batch_records * (4 if gather else 1), fetch_max_wait_ms=int(wait * 1000),
+        fetch_min_bytes=settings.archive_bytes if gather else 1,
+    )
+    stack.push_async_callback(broker.stop)
+    await broker.start()
+    return lambda: subscriber.consumer
