@@ -3,6 +3,7 @@
 import typer
 
 from services.cli import operate, run, tokens
+from services.cli.documents import documents
 from services.cli.quarantine import quarantine
 
 app = typer.Typer(name="approvalflow", help=__doc__, no_args_is_help=True, pretty_exceptions_show_locals=False)
@@ -10,4 +11,5 @@ app.command()(run.up)
 app.command()(operate.migrate)
 app.command()(operate.topics)
 app.command()(tokens.token)
+app.command()(documents)
 app.add_typer(quarantine, name="quarantine")

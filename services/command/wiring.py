@@ -56,18 +56,19 @@ async def build(settings: CommandSettings) -> AsyncIterator[FastAPI]:
         async def log() -> bool:
             return bool(await broker.ping(1.5))
 
-        app = _application(settings, pool, client, Publisher(broker, settings.publish_seconds), waiting)
+        app = application(settings, pool, client, Publisher(broker, settings.publish_seconds), waiting)
         app.include_router(health.router({"database": database, "log": log}))
         yield app
 
 
-def _application(
+def application(
     settings: CommandSettings,
     pool: asyncpg.Pool,
     client: httpx.AsyncClient,
     publisher: Publisher,
     waiting: replies.Waiting,
 ) -> FastAPI:
+    """The routes and all they need; nothing here is connected."""
     fernet = MultiFernet([Fernet(key) for key in settings.encryption_keys()])
     forge, installs = KeySource(settings.forge_jwks, client), KeySource(settings.connect_install_keys, client)
     authenticator = Authenticator(settings, pool, fernet, forge, installs)

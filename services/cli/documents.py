@@ -1,0 +1,63 @@
+"""The documents that describe the wire, written from the code that serves it."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli import additive, asyncapi
+
+NEW_VERSION = (
+    "A published type is never taken from: give the change a type of its own in shared/contracts/topics.py,"
+    " ending in the next version, with a class and golden files, and keep the old one."
+)
+"""What to do instead of a change that takes something away."""
+Directory = Annotated[Path, typer.Option(exists=True, file_okay=False, help="Where the documents are kept.")]
+
+
+def documents(directory: Directory = Path("docs")) -> None:
+    """Write the OpenAPI and AsyncAPI documents. Ends with 1 if a published message would lose something."""
+    made = asyncio.run(generated())
+    for name, content in made.items():
+        if lost := losses(directory / name, content):
+            typer.echo("\n".join([f"{directory / name} is left as it is:", *lost, NEW_VERSION]), err=True)
+            raise typer.Exit(1)
+    for name, content in made.items():
+        (directory / name).write_text(as_text(content))
+        typer.echo(str(directory / name))
+
+
+async def generated() -> dict[str, dict[str, Any]]:
+    """Every document by its file's name."""
+    return {"asyncapi.json": asyncapi.document(), "openapi.json": await _command()}
+
+
+def losses(kept: Path, content: dict[str, Any]) -> list[str]:
+    """What the messages in the kept document could say and the new ones cannot."""
+    if "asyncapi" not in content or not kept.exists():
+        return []
+    return additive.taken_away(json.loads(kept.read_text()), content)
+
+
+def as_text(content: dict[str, Any]) -> str:
+    """A document as it is kept."""
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+async def _command() -> dict[str, Any]:
+    """The routes of ``command``, made with everything they need, and none of it connected."""
+    import asyncpg  # noqa: PLC0415 - each command loads only what it needs
+    import httpx  # noqa: PLC0415
+    from cryptography.fernet import Fernet  # noqa: PLC0415
+
+    from services.command import publish, replies, wiring  # noqa: PLC0415
+    from services.command.settings import CommandSettings  # noqa: PLC0415
+    from shared import kafka  # noqa: PLC0415
+
+    settings = CommandSettings(encryption_key=Fernet.generate_key().decode())
+    publisher = publish.Publisher(kafka.connect(settings, "documents"), settings.publish_seconds)
+    async with httpx.AsyncClient() as client:
+        pool = asyncpg.create_pool(settings.database.get_secret_value())
+        return wiring.application(settings, pool, client, publisher, replies.Waiting(0)).openapi()
