@@ -61,7 +61,8 @@ async def verify(db: asyncpg.Connection, notice: Callable[[int], None] = lambda 
         checkpoints = await proof.checkpoints(db)
         seen = _Pass({(h.partition, h.position): h.hash for c in checkpoints for h in _ends(c)})
         wrong = next(_checkpoints(checkpoints), None)
-        for partition in await proof.partitions(db):
+        chains = {*await proof.partitions(db), *(partition for partition, _ in seen.named)}
+        for partition in sorted(chains):
             wrong = wrong or await _chain(db, partition, seen, notice)
         if wrong is None:
             wrong = _accounts(await proof.removed(db), seen.accounts, await proof.under_way(db))

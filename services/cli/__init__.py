@@ -3,6 +3,7 @@
 import typer
 
 from services.cli import operate, run, tokens
+from services.cli.audit import audit
 from services.cli.documents import documents
 from services.cli.quarantine import quarantine
 
@@ -12,4 +13,5 @@ app.command()(operate.migrate)
 app.command()(operate.topics)
 app.command()(tokens.token)
 app.command()(documents)
+app.add_typer(audit, name="audit")
 app.add_typer(quarantine, name="quarantine")
