@@ -8,6 +8,15 @@ import orjson
 from pogo_core.util import migrate as pogo
 from pogo_core.util import sql as pogo_sql
 
+UNAVAILABLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.QueryCanceledError,
+    ConnectionError,
+    TimeoutError,
+)
+"""What passes by itself: the database restarting or too slow."""
+
 SCHEMA = Path(str(importlib.resources.files("shared") / "schema"))
 
 

@@ -1,9 +1,13 @@
 """Settings every service has; read once, at its composition root, from ``APPROVALFLOW_*`` in the environment."""
 
+from datetime import timedelta
 from typing import Self
 
+from cryptography.fernet import Fernet
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.contracts.base import Environment
 
 
 class ServiceSettings(BaseSettings):
@@ -30,3 +34,31 @@ class ServiceSettings(BaseSettings):
         if not all(":" in server for server in self.kafka.split(",")):
             raise ValueError("kafka: each server needs a port, as in 'broker:9092'")
         return self
+
+
+class CallerSettings(ServiceSettings):
+    """How the callers of a REST API are verified. A platform without its keys is refused."""
+
+    base_url: str = "http://127.0.0.1:8080"
+    """Where callers reach this service: the audience of Connect installs; its path is left out of ``qsh``."""
+    forge_app: str = ""
+    """The app's ARI, the audience of its tokens."""
+    forge_jwks: str = ""
+    """Path or address of the key set of Forge."""
+    connect_environment: Environment = Environment.PRODUCTION
+    """Connect and Data Center name no environment; this is theirs."""
+    encryption_key: SecretStr = SecretStr("")
+    """Required. Fernet keys for what is kept secret, comma separated: the first encrypts, all decrypt."""
+    token_skew_seconds: float = Field(default=5.0, ge=0, le=5)
+    facts_max_age: timedelta = timedelta(hours=24)
+    """Directory facts older than this allow nothing; ``decision`` reads the same setting."""
+
+    @model_validator(mode="after")
+    def _encrypts(self) -> Self:
+        for key in self.encryption_keys():
+            Fernet(key)
+        return self
+
+    def encryption_keys(self) -> list[str]:
+        """The Fernet keys, newest first."""
+        return [key.strip() for key in self.encryption_key.get_secret_value().split(",")]

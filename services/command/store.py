@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from services.rules.state import Approval, Known, Page, Space, Workflow
+from shared.callers import Tenant
 from shared.contracts.events import Status
 from shared.contracts.workflow import Definition
 
@@ -19,17 +20,6 @@ class Claim:
     command_id: UUID
     body_digest: bytes
     new: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Tenant:
-    """A Connect install; its secret as stored."""
-
-    client_key: str
-    site_id: str
-    encrypted_secret: bytes
-    base_url: str
-    installed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +68,7 @@ async def claim(pool: asyncpg.Pool, asking: Sequence[Asking]) -> list[Claim]:
     return [Claim(command_id, digest, command_id == a.command_id) for a, command_id, digest in claims]
 
 
-_TENANT = """
-SELECT client_key, site_id, encrypted_secret, base_url, installed FROM command.connect_tenant WHERE client_key = $1
-"""
+_TENANT = "SELECT client_key, site_id, encrypted_secret, installed FROM command.connect_tenant WHERE client_key = $1"
 
 
 async def tenant(pool: asyncpg.Pool, client_key: str) -> Tenant | None:

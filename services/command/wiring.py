@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -11,7 +12,7 @@ import httpx
 from cryptography.fernet import Fernet, MultiFernet
 from fastapi import FastAPI
 
-from services.command import openapi, replies
+from services.command import openapi, replies, store
 from services.command.admission import Admission
 from services.command.authenticate import Authenticator
 from services.command.claims import Claims
@@ -24,15 +25,7 @@ from services.command.settings import CommandSettings
 from services.command.webhooks import Webhooks
 from shared import health, kafka, postgres, problems
 from shared.keys import KeySource
-
-UNAVAILABLE = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.QueryCanceledError,
-    ConnectionError,
-    TimeoutError,
-)
-"""What passes by itself: the database restarting or too slow."""
+from shared.openapi import complete
 
 
 @asynccontextmanager
@@ -71,7 +64,7 @@ def application(
     """The routes and all they need; nothing here is connected."""
     fernet = MultiFernet([Fernet(key) for key in settings.encryption_keys()])
     forge, installs = KeySource(settings.forge_jwks, client), KeySource(settings.connect_install_keys, client)
-    authenticator = Authenticator(settings, pool, fernet, forge, installs)
+    authenticator = Authenticator(settings, partial(store.tenant, pool), fernet, forge, installs)
     in_flight = InFlight(settings.max_in_flight)
     window = Window(timedelta(seconds=settings.max_past_seconds), timedelta(seconds=settings.max_future_seconds))
     salt_key = hashlib.sha256(b"comment salt\n" + settings.encryption_keys()[-1].encode()).digest()
@@ -87,9 +80,9 @@ def application(
         redirect_slashes=False,
         root_path=urlsplit(settings.base_url).path.rstrip("/"),
     )
-    problems.install(app, UNAVAILABLE)
+    problems.install(app, postgres.UNAVAILABLE)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
     app.include_router(Webhooks(authenticator, Lifecycle(authenticator, pool, fernet), publisher, in_flight, window).router())
     app.include_router(Api(authenticator, admission, window, settings.max_wait_seconds, settings.console_url.rstrip("/")).router())
-    openapi.complete(app)
+    complete(app, openapi.schemas)
     return app
