@@ -4,8 +4,8 @@ What is found: an entry that was changed, removed or put in, in the middle or at
 entry accounts for; a checkpoint that no longer fits. It reads as of one moment, so it can run while entries are added.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -51,7 +51,7 @@ class _Pass:
     """What one pass over the chains collects: hashes that checkpoints name, and what retention accounts for."""
 
     named: dict[tuple[int, int], bytes]
-    accounts: dict[UUID, str] = field(default_factory=dict)
+    accounts: defaultdict[UUID, set[str]] = field(default_factory=lambda: defaultdict(set))
     verified: int = 0
 
 
@@ -79,7 +79,7 @@ async def _chain(db: asyncpg.Connection, partition: int, seen: _Pass, notice: Ca
         at = Head(partition, one.position, one.hash)
         if one.entry.event_type == _ACCOUNT:
             data = orjson.loads(one.entry.body)["data"]
-            seen.accounts[UUID(data["run_id"])] = data["digest"]
+            seen.accounts[UUID(data["run_id"])].add(data["digest"])
         seen.verified += 1
         if seen.verified % _STEP == 0:
             notice(seen.verified)
@@ -146,7 +146,7 @@ def _checkpoints(checkpoints: Iterable[Checkpoint]) -> Iterator[Wrong]:
         previous = checkpoint.hash
 
 
-def _accounts(gone: Iterable[Gone], accounts: dict[UUID, str], under_way: set[UUID]) -> Wrong | None:
+def _accounts(gone: Iterable[Gone], accounts: Mapping[UUID, set[str]], under_way: set[UUID]) -> Wrong | None:
     """Every removal belongs to a retention run whose own entry says exactly what it took."""
     runs: dict[UUID, list[Gone]] = {}
     for one in gone:
@@ -154,7 +154,7 @@ def _accounts(gone: Iterable[Gone], accounts: dict[UUID, str], under_way: set[UU
     for run_id, taken in runs.items():
         if run_id in under_way and run_id not in accounts:
             continue
-        if accounts.get(run_id) != chain.account(one.removed for one in taken):
+        if accounts.get(run_id) != {chain.account(one.removed for one in taken)}:
             first = taken[0].removed
             return Wrong(first.partition, first.first_position, f"no entry accounts for this removal by run {run_id}")
     return None
