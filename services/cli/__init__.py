@@ -6,6 +6,7 @@ from services.cli import operate, run, tokens
 from services.cli.audit import audit
 from services.cli.documents import documents
 from services.cli.quarantine import quarantine
+from services.cli.retention import retention
 
 app = typer.Typer(name="approvalflow", help=__doc__, no_args_is_help=True, pretty_exceptions_show_locals=False)
 app.command()(run.up)
@@ -15,3 +16,4 @@ app.command()(tokens.token)
 app.command()(documents)
 app.add_typer(audit, name="audit")
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(retention, name="retention")

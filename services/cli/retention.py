@@ -1,0 +1,190 @@
+"""What retention would remove, doing it now, and the rules it goes by."""
+
+import asyncio
+import getpass
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from services.cli.options import DEFAULT_STATE, Database, Kafka, State, database_address, kafka_address
+from services.retention.domain import Kind, Planned, Policy, Run
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from services.retention.settings import Settings
+    from services.retention.sweep import Swept
+
+retention = typer.Typer(help="What may go, and what must stay.", no_args_is_help=True)
+policy = typer.Typer(help="How long a site's records are kept; without a policy, for good.", no_args_is_help=True)
+hold = typer.Typer(help="Legal holds, which beat every policy.", no_args_is_help=True)
+retention.add_typer(policy, name="policy")
+retention.add_typer(hold, name="hold")
+
+T = TypeVar("T")
+Site = Annotated[str, typer.Argument(help="The site.")]
+OfKind = Annotated[Kind, typer.Argument(help="Which of its records.")]
+Page = Annotated[str, typer.Option(help="One page; without it, the whole site.")]
+At = Annotated[datetime | None, typer.Option(help="The plan as it will be then, in UTC; now, if not given.")]
+
+
+@retention.command()
+def plan(
+    at: At = None, as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+    database: Database = None, state: State = DEFAULT_STATE,
+) -> None:
+    """What would go and what is held, of each site and kind that has a policy. Removes nothing."""
+    moment = datetime.now(UTC) if at is None else at.replace(tzinfo=at.tzinfo or UTC)
+    planned = asyncio.run(_plan(database_address(database, state, "retention"), moment))
+    if as_json:
+        from pydantic import TypeAdapter  # noqa: PLC0415 - each command loads only what it needs
+
+        typer.echo(TypeAdapter(list[Planned]).dump_json(planned, indent=2))
+        return
+    table = Table("site", "kind", "older than", "would go", "held", "held by")
+    for one in planned:
+        held_by = ", ".join(f"page {page}: {count}" if page else f"site: {count}" for page, count in one.held.items())
+        table.add_row(one.site_id, one.kind, f"{one.before:%F %T}", str(one.going), str(sum(one.held.values())), held_by)
+    Console().print(table)
+
+
+@retention.command()
+def run(database: Database = None, kafka: Kafka = None, state: State = DEFAULT_STATE) -> None:
+    """Remove now what is due, and have it audited. Ends with 1 if some of it could not be removed."""
+    from services.retention.settings import Settings  # noqa: PLC0415 - each command loads only what it needs
+    from services.retention.sweep import AlreadySweeping  # noqa: PLC0415
+
+    address = database_address(database, state, "retention")
+    servers, idempotent = kafka_address(kafka, state)
+    settings = Settings.model_validate({"database": address, "kafka": servers, "kafka_idempotent": idempotent})
+    try:
+        swept = asyncio.run(_run(settings))
+    except AlreadySweeping:
+        typer.echo("another process is sweeping", err=True)
+        raise typer.Exit(1) from None
+    for one in swept.recorded:
+        typer.echo(f"{one.site_id} {one.kind}: {one.removed} removed (run {one.run_id})")
+    for one in swept.unfinished:
+        typer.echo(f"{one.site_id} {one.kind}: {one.removed} removed, the rest is left to the next run (run {one.run_id})", err=True)
+    if not swept.recorded and not swept.unfinished:
+        typer.echo("nothing is due")
+    raise typer.Exit(1 if swept.unfinished else 0)
+
+
+@policy.command("list")
+def list_policies(database: Database = None, state: State = DEFAULT_STATE) -> None:
+    """Every policy."""
+    from services.retention.store import rules  # noqa: PLC0415 - each command loads only what it needs
+
+    table = Table("site", "kind", "days kept")
+    for one in _ask(database, state, rules.policies):
+        table.add_row(one.site_id, one.kind, str(one.keep_days))
+    Console().print(table)
+
+
+@policy.command("set")
+def set_policy(
+    site: Site, kind: OfKind, days: Annotated[int, typer.Argument(min=1, max=36_500, help="How many days they are kept.")],
+    database: Database = None, state: State = DEFAULT_STATE,
+) -> None:
+    """Let a site's records of one kind go once they are so old."""
+    import asyncpg  # noqa: PLC0415 - each command loads only what it needs
+
+    from services.retention.store import rules  # noqa: PLC0415
+
+    try:
+        _ask(database, state, lambda db: rules.set_policy(db, Policy(site, kind, days)))
+    except asyncpg.CheckViolationError:
+        raise typer.BadParameter(f"{kind} must be kept longer: the log may still bring them again") from None
+
+
+@policy.command("remove")
+def remove_policy(site: Site, kind: OfKind, database: Database = None, state: State = DEFAULT_STATE) -> None:
+    """Keep a site's records of one kind for good. Ends with 1 if that was so already."""
+    from services.retention.store import rules  # noqa: PLC0415 - each command loads only what it needs
+
+    _must(_ask(database, state, lambda db: rules.remove_policy(db, site, kind)), f"{site} has no policy for {kind}")
+
+
+@hold.command("list")
+def list_holds(database: Database = None, state: State = DEFAULT_STATE) -> None:
+    """Every hold, who placed it, and why."""
+    from services.retention.store import rules  # noqa: PLC0415 - each command loads only what it needs
+
+    table = Table("site", "page", "placed by", "since", "reason")
+    for one in _ask(database, state, rules.holds):
+        table.add_row(one.site_id, one.page_id or "(all)", one.placed_by, f"{one.placed_at:%F %T}", one.reason)
+    Console().print(table)
+
+
+@hold.command()
+def place(
+    site: Site, reason: Annotated[str, typer.Option(help="Why, for whoever asks later.")], page: Page = "",
+    by: Annotated[str | None, typer.Option(help="Who places it; you, if not given.")] = None,
+    database: Database = None, state: State = DEFAULT_STATE,
+) -> None:
+    """Let nothing of a page or a site go from now on. Ends with 1 if it is held already."""
+    from services.retention.store import rules  # noqa: PLC0415 - each command loads only what it needs
+
+    _must(_ask(database, state, lambda db: rules.place_hold(db, site, page, reason, by or getpass.getuser())), "it is held already")
+
+
+@hold.command()
+def lift(site: Site, page: Page = "", database: Database = None, state: State = DEFAULT_STATE) -> None:
+    """End a hold. Ends with 1 if there is none."""
+    from services.retention.store import rules  # noqa: PLC0415 - each command loads only what it needs
+
+    _must(_ask(database, state, lambda db: rules.lift_hold(db, site, page)), "there is no such hold")
+
+
+def _must(done: bool, otherwise: str) -> None:
+    if not done:
+        typer.echo(otherwise, err=True)
+        raise typer.Exit(1)
+
+
+def _ask(database: str | None, state: Any, question: "Callable[[asyncpg.Connection], Awaitable[T]]") -> T:
+    return asyncio.run(_asked(database_address(database, state, "retention"), question))
+
+
+async def _asked(address: str, question: "Callable[[asyncpg.Connection], Awaitable[T]]") -> T:
+    import asyncpg  # noqa: PLC0415 - each command loads only what it needs
+
+    db = await asyncpg.connect(address)
+    try:
+        return await question(db)
+    finally:
+        await db.close()
+
+
+async def _plan(address: str, at: datetime) -> list[Planned]:
+    from services.retention import domain  # noqa: PLC0415 - each command loads only what it needs
+    from services.retention.store import records, rules  # noqa: PLC0415
+
+    async def planned(db: "asyncpg.Connection") -> list[Planned]:
+        return [
+            await records.plan(db, one.site_id, one.kind, domain.before(one.keep_days, at)) for one in await rules.policies(db)
+        ]
+
+    return await _asked(address, planned)
+
+
+async def _run(settings: "Settings") -> "Swept":
+    from services.retention.wiring import by_hand  # noqa: PLC0415 - each command loads only what it needs
+
+    planned = await _plan(settings.database.get_secret_value(), datetime.now(UTC))
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        tasks = {(one.site_id, one.kind): bar.add_task(f"{one.site_id} {one.kind}", total=one.going) for one in planned if one.going}
+
+        def removed(run: Run, count: int) -> None:
+            if (task := tasks.get((run.site_id, run.kind))) is not None:
+                bar.advance(task, count)
+
+        async with by_hand(settings, removed) as sweep:
+            return await sweep.run_once()
