@@ -8,6 +8,7 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Protocol
+from uuid import uuid4
 
 import asyncpg
 import fsspec
@@ -122,7 +123,7 @@ class Archive:
     def put(self, path: str, content: bytes) -> None:
         """A whole file or none: an object store does it so, and a directory gets it under its name when it is complete."""
         self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
-        part = f"{path}.part"
+        part = f"{path}.{uuid4().hex}.part"  # two processes may write the same file
         with self._files.open(part, "wb") as file:
             file.write(content)
             file.flush()

@@ -55,7 +55,7 @@ def lines(archive: Path) -> list[dict[str, object]]:
 async def test_each_event_has_one_entry_by_every_index_and_a_line_in_the_archive(
     broker: stack.Log, database: stack.Database, owner: asyncpg.Connection, tmp_path: Path,
 ) -> None:
-    events = [an_event(f"p{n}") for n in range(60)]
+    events, before = [an_event(f"p{n}") for n in range(60)], (await verify(owner)).verified
     async with (
         publisher(broker.bootstrap, idempotent=broker.idempotent) as publishes,
         running(broker.bootstrap, database.dsn("audit_fanout"), archive_url=tmp_path.as_uri()),
@@ -74,9 +74,9 @@ async def test_each_event_has_one_entry_by_every_index_and_a_line_in_the_archive
         found = await owner.fetch(f"SELECT event_id FROM audit.entry WHERE site_id = $1 AND {column} = $2", SITE, value)
         assert UUID(events[7].command_id) in {row["event_id"] for row in found}
     by_id = {str(row["event_id"]): orjson.loads(row["body"]) for row in rows}
-    assert {str(line["id"]): line for line in lines(tmp_path)} == by_id
+    assert by_id.items() <= {str(line["id"]): line for line in lines(tmp_path)}.items()
     verdict = await verify(owner)
-    assert (verdict.verified, verdict.wrong) == (61, None)
+    assert (verdict.verified, verdict.wrong) == (before + 61, None)
 
 
 async def test_a_sink_that_cannot_write_holds_no_other_up_and_catches_up(
