@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -52,7 +52,7 @@ def outgoing(event: Event, partition: int = 0, **changes: Any) -> Outgoing:
     """An event on its way to its partition."""
     named = headers(type(event), UUID(event.command_id), event.occurred_at, "approvalflow/decision")
     value = event.model_dump_json(exclude_none=True).encode()
-    return replace(Outgoing(EVENTS.name, f"{event.site_id}:{event.page_id}".encode(), value, named, partition), **changes)
+    return Outgoing(EVENTS.name, f"{event.site_id}:{event.page_id}".encode(), value, named, partition)._replace(**changes)
 
 
 def raw(event: Event, partition: int = 0) -> tuple[Record, Entry]:
