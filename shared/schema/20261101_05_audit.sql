@@ -94,8 +94,8 @@ BEGIN
     END IF;
     EXECUTE format('LOCK TABLE audit.%I IN ACCESS EXCLUSIVE MODE', name);
     EXECUTE format(
-        'SELECT EXISTS (SELECT FROM audit.%I e WHERE NOT EXISTS (SELECT FROM audit.removed r'
-        ' WHERE r.partition = e.partition AND e.position BETWEEN r.first_position AND r.last_position))', name
+        'SELECT EXISTS (SELECT FROM audit.%I e WHERE e.position > coalesce((SELECT r.last_position FROM audit.removed r'
+        ' WHERE r.partition = e.partition AND r.first_position <= e.position ORDER BY r.first_position DESC LIMIT 1), 0))', name
     ) INTO kept;
     IF kept THEN
         RAISE EXCEPTION 'month % holds entries that are not accounted for', to_char(first, 'YYYY-MM');
