@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from itertools import groupby, pairwise
+from datetime import datetime
+from itertools import groupby
 
-from services.local.evidence import Evidence, Message, Row
-
-GRACE = timedelta(seconds=10)
-"""A vote is judged on a directory read shortly before the moment written on it, while a push may be committing."""
+from services.local.proof.eligibility import Groups, Written, complete, seats
+from services.local.proof.evidence import Evidence, Message, Row
 
 
 @dataclass(slots=True)
 class Run:
-    """One approval, as recounted so far. ``votes`` are those on the active step of the present round."""
+    """One approval, as recounted so far. ``votes`` are the approvals on the active step of the present round."""
 
     run: int
     workflow: tuple[str, str, int]
@@ -25,68 +23,25 @@ class Run:
     voted: set[tuple[int, int, str]] = field(default_factory=set)
 
 
-class Groups:
-    """Who was in which group, and when: by the pushes that were applied, or as it is now where the log has forgotten."""
-
-    def __init__(self, found: Evidence) -> None:
-        applied = {o["id"]: o["decided_at"] for o in found.outcomes if o["reason"] is None}
-        self._pushes: dict[tuple[str, str], dict[str, tuple[datetime, frozenset[str]]]] = {}
-        self._now = found.members
-        for m in found.intake:
-            if m.data is not None and m.named("record-group-members") and m.id in applied:
-                of = (m.data["site_id"], m.data["group_id"])
-                self._pushes.setdefault(of, {})[m.id] = (applied[m.id], frozenset(m.data["members"]))
-
-    def could_be(self, site: str, group: str, at: datetime) -> list[frozenset[str]]:
-        """The memberships that someone deciding at this moment may have read: mostly one."""
-        pushes = sorted(self._pushes.get((site, group), {}).values(), key=lambda p: p[0])
-        before = [p for p in pushes if p[0] <= at]
-        if not before:
-            return [self._now.get((site, group), frozenset())] if not pushes else [frozenset()]
-        current = [p[1] for p in before[-1:]]
-        return current + [p[1] for p, after in pairwise(before) if after[0] > at - GRACE]
-
-
-def seats(step: Row, site: str, voter: str, at: datetime, groups: Groups, *, generous: bool) -> set[int]:
-    """Which approvers of a step a person spoke for: all they may have been read as, or only what is beyond doubt."""
-    found = set()
-    for position, approver in enumerate(step["approvers"]):
-        if approver["kind"] == "account":
-            if approver["id"] == voter:
-                found.add(position)
-            continue
-        readings = [voter in members for members in groups.could_be(site, approver["id"], at)]
-        if any(readings) if generous else all(readings):
-            found.add(position)
-    return found
-
-
-def complete(step: Row, approved_by: list[tuple[str, datetime]], site: str, groups: Groups, *, generous: bool) -> bool:
-    """Are these approvals enough for the step?"""
-    rule = step["rule"]
-    match rule["kind"]:
-        case "any":
-            return len(approved_by) > 0
-        case "quorum":
-            return len({voter for voter, _ in approved_by}) >= int(rule["n"])
-        case _:
-            taken = [seats(step, site, voter, at, groups, generous=generous) for voter, at in approved_by]
-            return set().union(*taken) == set(range(len(step["approvers"])))
-
-
 def recount(found: Evidence) -> Iterator[tuple[str, str, Run | None, str | None]]:
     """For each page: its site, its id, its approval as recounted, and the first thing that should not have happened."""
     asked = {m.id: m for m in found.intake}
     groups = Groups(found)
-    about_pages = [o for o in found.outcomes if o["page_id"] is not None and o["reason"] is None and o["version"] > 0
-                   and o["key"] == f"{o['site_id']}:{o['page_id']}"]
-    about_pages.sort(key=lambda o: (o["site_id"], o["page_id"], o["version"]))
+    about_pages = [o for o in found.outcomes if o["page_id"] is not None and o["key"] == f"{o['site_id']}:{o['page_id']}"]
+    # A refusal was judged on the state that the version it names left.
+    about_pages.sort(key=lambda o: (o["site_id"], o["page_id"], o["version"], o["reason"] is not None))
     for (site, page), outcomes in groupby(about_pages, key=lambda o: (o["site_id"], o["page_id"])):
         run: Run | None = None
         wrong: str | None = None
+        written = Written()
         for outcome in outcomes:
-            if wrong is None:
-                run, wrong = _after(run, outcome, found, groups, asked.get(outcome["id"]))
+            record = asked.get(outcome["id"])
+            if wrong is None and outcome["reason"] is not None:
+                wrong = _unjust(run, outcome, found, groups, record)
+            elif wrong is None:
+                run, wrong = _after(run, outcome, found, groups, record)
+                wrong = wrong or _own(run, outcome, found, written)
+                written.note(record)
         yield site, page, run, wrong
 
 
@@ -143,10 +98,10 @@ def _counted(run: Run, o: Row, definition: Row, groups: Groups, where: str) -> s
     could = {complete(step, run.votes, o["site_id"], groups, generous=generous) for generous in (True, False)}
     if said not in could:
         return f"{where}: the step is said to be {'complete' if said else 'incomplete'}, by its rule it is not"
-    if said:
+    if said and run.step + 1 == len(definition["steps"]):
+        run.status = "approved"
+    elif said:
         run.step, run.votes = run.step + 1, []
-        if run.step == len(definition["steps"]):
-            run.status, run.step = "approved", run.step - 1
     return None if o["event"]["status"] == run.status else f"{where}: status {o['event']['status']}"
 
 
@@ -158,3 +113,36 @@ def _as_asked(o: Row, asked: Message) -> str | None:
     if caller.get("environment") == "production" and caller.get("licence") == "inactive":
         return "was taken from a site whose licence had lapsed"
     return None
+
+
+def _own(run: Run | None, o: Row, found: Evidence, written: Written) -> str | None:
+    """Four-eyes: nobody approves what they wrote."""
+    if run is None or o["verdict"] != "approve" or not found.definitions[run.workflow].get("four_eyes", True):
+        return None
+    own = written.by(o["voter_id"], o["event"]["page_version"])
+    return f"version {o['version']}: vote {o['id']} approves what its voter wrote" if own else None
+
+
+def _unjust(run: Run | None, o: Row, found: Evidence, groups: Groups, asked: Message | None) -> str | None:
+    """A vote that was refused although nothing spoke against it is a vote lost: what is wrong with it, or None."""
+    if asked is None or asked.data is None or not asked.named("record-decision"):
+        return None
+    data = asked.data
+    caller, where = data["caller"], f"version {o['version']}: vote {o['id']}, refused as {o['reason']}"
+    if run is None or data["approval_id"] != f"{o['page_id']}-{run.run}":
+        return None if o["reason"] in ("not_found", "approval_closed", "licence_inactive") else f"{where}, is on no such approval"
+    step = found.definitions[run.workflow]["steps"][run.step]
+    voter = caller.get("account_id")
+    seated = voter is not None and bool(seats(step, o["site_id"], voter, o["decided_at"], groups, generous=False))
+    said = {
+        "approval_closed": run.status != "open",
+        "not_an_approver": not seated,
+        "already_decided": (run.round, run.step, voter) in run.voted,
+        "page_version_stale": data["page_version"] != run.page_version,
+        "version_conflict": data.get("expected_version") not in (None, o["version"]),
+        "comment_required": data["verdict"] == "reject" and data.get("comment") is None,
+        "four_eyes": data["verdict"] == "approve" and found.definitions[run.workflow].get("four_eyes", True),
+        "licence_inactive": caller["environment"] == "production" and caller["licence"] != "active",
+        "facts_stale": True,  # how old is too old is a setting
+    }
+    return None if said.get(o["reason"], False) else f"{where}, which it was not"
