@@ -8,8 +8,7 @@ import asyncio
 import signal
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import stamina
 import structlog
@@ -98,8 +97,14 @@ def positions(records: Iterable[Record]) -> dict[TopicPartition, int]:
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+async def commit(consumer: Any, offsets: dict[TopicPartition, int]) -> None:
+    """Commit the offsets of partitions that are still this member's; whoever has the others now commits for itself."""
+    mine = {place: offset for place, offset in offsets.items() if place in consumer.assignment()}
+    if mine:
+        await consumer.commit(mine)
+
+
+class Outgoing(NamedTuple):
     """A message ready for the wire. Without a partition, the key chooses it."""
 
     topic: str

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from shared.contracts.events import Status
 from shared.contracts.workflow import Definition
@@ -10,8 +10,7 @@ from shared.contracts.workflow import Definition
 PageState = Literal["current", "archived", "trashed", "removed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(NamedTuple):
     """One run of a workflow for one page at one page version.
 
     ``approvals`` counts the people who approved on the active step and bit *i* of ``seats`` says that approver *i* of
@@ -32,8 +31,7 @@ class Approval:
     decided: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """A page as last heard of. ``version`` rises by one with each applied command or fact; 0: never heard of."""
 
     site_id: str
@@ -72,8 +70,7 @@ class Space:
     admins_read_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the directory and the workflows say, as far as one command needs it.
 
     ``groups`` maps each group the caller is in to when its membership was read. ``oldest`` is the time before which

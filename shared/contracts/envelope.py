@@ -3,8 +3,8 @@
 Headers are read by hand: four of them matter, and this runs once for every record of the hot path.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
@@ -20,8 +20,7 @@ class Unreadable(Exception):
     """A record that can never be handled as it is; its text names what is wrong, never what it holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A message and what its headers say of it."""
 
     id: UUID

@@ -40,7 +40,7 @@ CREATE TABLE approvals.assignment (
 );
 
 -- A page as last heard of, and its current approval (run is null before the first). One row is read and written
--- for each decision, so it is narrow and leaves room on its pages for in-place updates.
+-- for each decision, so it is narrow and leaves room for an in-place update of every row on its page.
 CREATE TABLE approvals.page (
     site_id          text     NOT NULL,
     page_id          text     NOT NULL,
@@ -65,9 +65,18 @@ CREATE TABLE approvals.page (
     PRIMARY KEY (site_id, page_id),
     -- An approval is whole or absent.
     CHECK (num_nulls(run, workflow_id, workflow_version, approved_version, status, step, round, approvals, seats, submitted_at) IN (0, 10))
-) WITH (fillfactor = 80);
-CREATE INDEX page_open ON approvals.page (site_id, workflow_id, workflow_version, step) WHERE status = 'open';
+) WITH (fillfactor = 50);
+-- Without the step, so that moving on to the next one is an update in place.
+CREATE INDEX page_open ON approvals.page (site_id, workflow_id, workflow_version) WHERE status = 'open';
 CREATE INDEX page_open_space ON approvals.page (site_id, space_id, page_id) WHERE status = 'open';
+-- One page on its way from a writer: the version it read, and the row as it is to be. A type of its own, since the table
+-- may gain columns while a writer that does not know them still runs.
+CREATE TYPE approvals.page_write AS (
+    read integer, site_id text, page_id text, version integer, page_version integer, space_id text, state text,
+    state_at timestamptz, edited_at timestamptz, author_id text, editor_id text, run integer, workflow_id text,
+    workflow_version integer, approved_version integer, status text, step smallint, round integer, approvals integer,
+    seats bytea, submitted_at timestamptz
+);
 
 -- Approvals that a later one on the same page replaced, as they ended.
 CREATE TABLE approvals.former_approval (
@@ -150,3 +159,4 @@ REVOKE UPDATE, DELETE ON approvals.outcome, approvals.definition FROM approvalfl
 -- migrate: rollback
 DROP TABLE approvals.quarantine, approvals.comment, approvals.outcome, approvals.former_approval, approvals.page,
     approvals.assignment, approvals.step_approver, approvals.definition, approvals.workflow;
+DROP TYPE approvals.page_write;

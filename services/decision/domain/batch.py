@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from services.decision.domain.known import Directory, Of, PageMessage, known_for
@@ -17,8 +17,7 @@ from shared.contracts.events import CommandRefused, Event
 from shared.contracts.topics import TYPE_OF
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One readable record: where it lay on the log, its key, and what it says."""
 
     topic: str
@@ -33,9 +32,11 @@ class Item:
         return self.envelope.data
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The outcome of one command as it is kept: all that its event and reply say, as the bytes that were published."""
+class Stored(NamedTuple):
+    """The outcome of one command as it is kept: all that its event and reply say, as the bytes that were published.
+
+    The fields are the columns of ``approvals.outcome``.
+    """
 
     command_id: UUID
     site_id: str
@@ -127,17 +128,12 @@ def _decide_one(
 
 def store_form(item: Item, decided: Decided[Any], now: datetime) -> Stored:
     """A decision as it is kept and published."""
-    event, vote = decided.event, decided.vote
+    event = decided.event
     follow_ups = [[TYPE_OF[type(f)].type, f.model_dump_json()] for f in decided.follow_ups]
-    kept = Stored(
+    return Stored(
         item.envelope.id, event.site_id, item.key, event.reason if isinstance(event, CommandRefused) else None,
         event.version, TYPE_OF[type(event)].type, event.model_dump_json(exclude_none=True),
-        json.dumps(follow_ups) if follow_ups else None, now, page_id=event.page_id,
-    )
-    if vote is None:
-        return kept
-    return replace(
-        kept, run=vote.run, round=vote.round, step=vote.step, voter_id=vote.voter_id, verdict=vote.verdict.value
+        json.dumps(follow_ups) if follow_ups else None, now, event.page_id, *(decided.vote or ()),
     )
 
 

@@ -1,6 +1,5 @@
 """Facts about one page. Edits are ordered by page version, everything else by Confluence's own time."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +28,7 @@ def observe(fact: PageChanged, cause: Cause, page: Page, known: Known, now: date
     if approval is None or approval.status is not Status.OPEN:
         return None if after == page else _recorded(fact, cause, after, now)
     if fact.change in _CAUSE and (after.state != page.state or approval.submitted_at <= fact.happened_at):
-        cancelled = replace(approval, status=Status.CANCELLED)
+        cancelled = approval._replace(status=Status.CANCELLED)
         return _with(ApprovalCancelled, cause, after, cancelled, now, cause=_CAUSE[fact.change])
     if (after.page_version or 0) > approval.page_version and known.definition is not None:
         return _react(known.definition.on_edit, cause, after, approval, now)
@@ -42,14 +41,14 @@ def _react(reaction: OnEdit, cause: Cause, page: Page, approval: Approval, now: 
         case OnEdit.RESET:
             return _with(ApprovalReset, cause, page, restart(approval, version), now, cause="edited")
         case OnEdit.KEEP:
-            return _with(ApprovalKept, cause, page, replace(approval, page_version=version), now)
+            return _with(ApprovalKept, cause, page, approval._replace(page_version=version), now)
         case OnEdit.CANCEL:
-            cancelled = replace(approval, status=Status.CANCELLED)
+            cancelled = approval._replace(status=Status.CANCELLED)
             return _with(ApprovalCancelled, cause, page, cancelled, now, cause=CancelCause.EDITED)
 
 
 def _with(kind: type[ApprovalEvent], by: Cause, page: Page, approval: Approval, now: datetime, **more: Any) -> Decided[Page]:
-    state = replace(page, version=page.version + 1, approval=approval)
+    state = page._replace(version=page.version + 1, approval=approval)
     return Decided(state, kind(
         site_id=state.site_id, command_id=str(by.id), occurred_at=now, actor_id=by.account_id, version=state.version,
         page_id=state.page_id, space_id=state.space_id, workflow_id=approval.workflow_id,
@@ -59,7 +58,7 @@ def _with(kind: type[ApprovalEvent], by: Cause, page: Page, approval: Approval, 
 
 
 def _recorded(fact: PageChanged, by: Cause, page: Page, now: datetime) -> Decided[Page]:
-    state = replace(page, version=page.version + 1)
+    state = page._replace(version=page.version + 1)
     return Decided(state, PageRecorded(
         site_id=state.site_id, command_id=str(by.id), occurred_at=now, actor_id=by.account_id, version=state.version,
         page_id=state.page_id, space_id=state.space_id, change=fact.change, page_version=state.page_version,
@@ -73,14 +72,14 @@ def _in_state(fact: PageChanged, page: Page) -> Page:
         return page
     if state != "removed" and page.state_at is not None and fact.happened_at <= page.state_at:
         return page
-    return replace(page, state=state, state_at=fact.happened_at)
+    return page._replace(state=state, state_at=fact.happened_at)
 
 
 def _moved(fact: PageChanged, page: Page) -> Page:
     newer = page.edited_at is None or fact.happened_at >= page.edited_at
     if fact.space_id is None or fact.space_id == page.space_id or not (newer or page.space_id is None):
         return page
-    return replace(page, space_id=fact.space_id)
+    return page._replace(space_id=fact.space_id)
 
 
 def _edited(fact: PageChanged, page: Page) -> Page:
@@ -93,10 +92,10 @@ def _edited(fact: PageChanged, page: Page) -> Page:
     if version is None or (page.page_version is not None and version < page.page_version):
         return page
     if version == page.page_version:
-        return replace(
-            page, editor_id=page.editor_id or fact.editor_id, author_id=page.author_id or fact.author_id,
+        return page._replace(
+            editor_id=page.editor_id or fact.editor_id, author_id=page.author_id or fact.author_id,
             edited_at=page.edited_at or fact.happened_at,
         )
     author = fact.author_id or page.author_id or (fact.editor_id if fact.change is PageChange.CREATED else None)
     edited_at = max(page.edited_at or fact.happened_at, fact.happened_at)
-    return replace(page, page_version=version, author_id=author, editor_id=fact.editor_id, edited_at=edited_at)
+    return page._replace(page_version=version, author_id=author, editor_id=fact.editor_id, edited_at=edited_at)

@@ -1,6 +1,5 @@
 """Commands about one page: submit, decide, reset, cancel."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -79,15 +78,15 @@ def _record(command: RecordDecision, cause: Cause, page: Page, known: Known, now
         seats, _ = guards.seats_of(definition.steps[before.step], voter, known)
         after = approve(before, definition, voter, seats)
     else:
-        after = replace(before, status=Status.REJECTED, decided=before.decided | {voter})
-    state = replace(page, version=page.version + 1, approval=after)
+        after = before._replace(status=Status.REJECTED, decided=before.decided | {voter})
+    state = page._replace(version=page.version + 1, approval=after)
     comment = command.comment
     event = DecisionRecorded(
         **(about(state, after, cause, now) | {"step": before.step}), verdict=command.verdict,
         step_completed=after.step != before.step or after.status is Status.APPROVED,
         comment_digest=comment_digest(comment) if comment else None,
     )
-    vote = Vote(page.page_id, before.run, before.round, before.step, voter, command.verdict)
+    vote = Vote(before.run, before.round, before.step, voter, command.verdict)
     return Decided(state, event, vote, comment)
 
 
@@ -99,8 +98,8 @@ def _submit(command: SubmitApproval, cause: Cause, page: Page, known: Known, now
         run=page.approval.run + 1 if page.approval else 1, workflow_id=workflow.workflow_id,
         workflow_version=workflow.workflow_version, page_version=command.page_version, submitted_at=now,
     )
-    state = replace(
-        page, version=page.version + 1, page_version=command.page_version, approval=approval,
+    state = page._replace(
+        version=page.version + 1, page_version=command.page_version, approval=approval,
         space_id=page.space_id or command.space_id, editor_id=None if newer else page.editor_id,
     )
     event = ApprovalSubmitted(**about(state, approval, cause, now), workflow_version=approval.workflow_version)
@@ -110,12 +109,12 @@ def _submit(command: SubmitApproval, cause: Cause, page: Page, known: Known, now
 def _reset(_: ResetApproval, cause: Cause, page: Page, __: Known, now: datetime) -> Outcome:
     assert page.approval is not None  # noqa: S101 - the guard saw to it
     approval = restart(page.approval, page.page_version or page.approval.page_version)
-    state = replace(page, version=page.version + 1, approval=approval)
+    state = page._replace(version=page.version + 1, approval=approval)
     return Decided(state, ApprovalReset(**about(state, approval, cause, now), cause="command"))
 
 
 def _cancel(command: CancelApproval, cause: Cause, page: Page, __: Known, now: datetime) -> Outcome:
     assert page.approval is not None  # noqa: S101 - the guard saw to it
-    approval = replace(page.approval, status=Status.CANCELLED)
-    state = replace(page, version=page.version + 1, approval=approval)
+    approval = page.approval._replace(status=Status.CANCELLED)
+    state = page._replace(version=page.version + 1, approval=approval)
     return Decided(state, ApprovalCancelled(**about(state, approval, cause, now), cause=command.cause))

@@ -1,8 +1,7 @@
 """What deciding one command gives."""
 
 import hashlib
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from services.rules.state import Approval
@@ -12,11 +11,9 @@ from shared.contracts.events import Event
 S = TypeVar("S")
 
 
-@dataclass(frozen=True, slots=True)
-class Vote:
+class Vote(NamedTuple):
     """One person's verdict on one step, which no one may cast twice."""
 
-    page_id: str
     run: int
     round: int
     step: int
@@ -24,8 +21,7 @@ class Vote:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Decided(Generic[S]):
+class Decided(NamedTuple, Generic[S]):
     """The state after one command, and the one event that says so. A refusal leaves the state as it was."""
 
     state: S
@@ -36,8 +32,7 @@ class Decided(Generic[S]):
     follow_ups: tuple[SiteCommand, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """The record being decided: its id, and who stands behind it."""
 
     id: UUID

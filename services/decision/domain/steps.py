@@ -1,7 +1,5 @@
 """The rules of a step."""
 
-from dataclasses import replace
-
 from services.rules.state import Approval
 from shared.contracts.events import Status
 from shared.contracts.workflow import Definition, Quorum, Step
@@ -21,15 +19,15 @@ def approve(approval: Approval, definition: Definition, voter_id: str, seats: in
     approvals, filled = approval.approvals + 1, approval.seats | seats
     decided = approval.decided | {voter_id}
     if not satisfied(definition.steps[approval.step], approvals, filled):
-        return replace(approval, approvals=approvals, seats=filled, decided=decided)
+        return approval._replace(approvals=approvals, seats=filled, decided=decided)
     if approval.step + 1 == len(definition.steps):
-        return replace(approval, status=Status.APPROVED, approvals=approvals, seats=filled, decided=decided)
-    return replace(approval, step=approval.step + 1, approvals=0, seats=0, decided=frozenset())
+        return approval._replace(status=Status.APPROVED, approvals=approvals, seats=filled, decided=decided)
+    return approval._replace(step=approval.step + 1, approvals=0, seats=0, decided=frozenset())
 
 
 def restart(approval: Approval, page_version: int) -> Approval:
     """Back to step one, at this page version, in a new round: earlier votes no longer count."""
-    return replace(
-        approval, status=Status.OPEN, step=0, round=approval.round + 1, approvals=0, seats=0, decided=frozenset(),
+    return approval._replace(
+        status=Status.OPEN, step=0, round=approval.round + 1, approvals=0, seats=0, decided=frozenset(),
         page_version=page_version,
     )

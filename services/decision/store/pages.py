@@ -48,7 +48,8 @@ def _page(row: asyncpg.Record) -> Page:
 
 
 _READ_OUTCOMES = """
-    SELECT command_id, site_id, key, reason, version, event_type, event, follow_ups, decided_at
+    SELECT command_id, site_id, key, reason, version, event_type, event, follow_ups, decided_at, page_id, run, round,
+        step, voter_id, verdict
       FROM approvals.outcome WHERE command_id = ANY ($1::uuid[])
 """
 
@@ -56,20 +57,14 @@ _READ_OUTCOMES = """
 async def read_outcomes(db: Connection, ids: Iterable[UUID]) -> dict[UUID, Stored]:
     """The outcomes that these commands already have."""
     rows = await db.fetch(_READ_OUTCOMES, list(ids))
-    return {row["command_id"]: Stored(**dict(row)) for row in rows}
+    return {row["command_id"]: Stored(*row) for row in rows}
 
 
-# A page whose version moved since it was read drops out of ``landed``, and with it all that was judged on it, refusals
-# too. An outcome that exists already is a unique violation: the statement fails whole and the batch is decided again.
+# A page whose version moved since it was read does not land, and with it falls all that was judged on it, refusals too.
+# Those that land stay locked until the transaction ends.
 _WRITE_PAGES = """
     WITH g AS MATERIALIZED (
-        SELECT * FROM unnest(
-            $1::text[], $2::text[], $3::int[], $4::int[], $5::int[], $6::text[], $7::text[], $8::timestamptz[],
-            $9::timestamptz[], $10::text[], $11::text[], $12::int[], $13::text[], $14::int[], $15::int[], $16::text[],
-            $17::smallint[], $18::int[], $19::int[], $20::bytea[], $21::timestamptz[]
-        ) AS t (site_id, page_id, read, version, page_version, space_id, state, state_at, edited_at, author_id,
-                editor_id, run, workflow_id, workflow_version, approved_version, status, step, round, approvals, seats,
-                submitted_at)
+        SELECT * FROM unnest($1::approvals.page_write[])
     ), updated AS (
         UPDATE approvals.page p SET
             version = g.version, page_version = g.page_version, space_id = g.space_id, state = g.state,
@@ -93,55 +88,41 @@ _WRITE_PAGES = """
         SELECT p.site_id, p.page_id FROM g JOIN approvals.page p USING (site_id, page_id)
          WHERE g.version = g.read AND p.version = g.read
            FOR SHARE OF p
-    ), landed AS MATERIALIZED (
-        SELECT * FROM updated UNION ALL SELECT * FROM inserted UNION ALL SELECT * FROM unchanged
-        UNION ALL SELECT site_id, page_id FROM g WHERE version = 0
-    ), decided AS (
-        INSERT INTO approvals.outcome (command_id, site_id, key, reason, version, event_type, event, follow_ups,
-            decided_at, page_id, run, round, step, voter_id, verdict)
-        SELECT o.command_id, o.site_id, o.key, o.reason, o.version, o.event_type, o.event, o.follow_ups,
-            o.decided_at, o.page_id, o.run, o.round, o.step, o.voter_id, o.verdict
-          FROM unnest(
-            $22::uuid[], $23::text[], $24::text[], $25::text[], $26::int[], $27::text[], $28::json[], $29::json[],
-            $30::timestamptz[], $31::text[], $32::int[], $33::int[], $34::smallint[], $35::text[], $36::text[]
-          ) AS o (command_id, site_id, key, reason, version, event_type, event, follow_ups, decided_at, page_id, run,
-                  round, step, voter_id, verdict)
-          JOIN landed USING (site_id, page_id)
     )
-    SELECT site_id, page_id FROM landed
+    SELECT * FROM updated UNION ALL SELECT * FROM inserted UNION ALL SELECT * FROM unchanged
+    UNION ALL SELECT site_id, page_id FROM g WHERE version = 0
 """
 
 
 async def write_pages(db: Connection, changes: Sequence[PageChange]) -> set[Of]:
     """Write what a batch decided; returns the pages it landed on. The others were changed by another writer.
 
-    :raises asyncpg.UniqueViolationError: an outcome, a vote or a version exists already; nothing was written.
+    Within a transaction, since an outcome that exists already must take the page with it.
+
+    :raises asyncpg.UniqueViolationError: an outcome, a vote or a version exists already.
     """
     ordered = sorted(changes, key=lambda c: (c.read.site_id, c.read.page_id))
-    outcomes = [_outcome_row(o) for change in ordered for o in change.outcomes]
-    arguments = [*_columns([_page_row(c) for c in ordered], 21), *_columns(outcomes, 15)]
-    landed = {(row["site_id"], row["page_id"]) for row in await db.fetch(_WRITE_PAGES, *arguments)}
-    await _write_rest(db, [c for c in ordered if (c.read.site_id, c.read.page_id) in landed])
+    landed = {tuple(row) for row in await db.fetch(_WRITE_PAGES, [_page_row(c) for c in ordered])}
+    stand = [c for c in ordered if (c.read.site_id, c.read.page_id) in landed]
+    await db.copy_records_to_table(
+        "outcome", schema_name="approvals", columns=Stored._fields, records=[o for c in stand for o in c.outcomes],
+    )
+    await _write_rest(db, stand)
     return landed
 
 
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _page_row(change: PageChange) -> tuple[Any, ...]:
     p, a = change.after, change.after.approval
-    head = (p.site_id, p.page_id, change.read.version, p.version, p.page_version, p.space_id, p.state, p.state_at,
+    head = (change.read.version, p.site_id, p.page_id, p.version, p.page_version, p.space_id, p.state, p.state_at,
             p.edited_at, p.author_id, p.editor_id)
     if a is None:
         return (*head, *(None,) * 10)
     return (*head, a.run, a.workflow_id, a.workflow_version, a.page_version, a.status.value, a.step, a.round,
             a.approvals, a.seats.to_bytes((a.seats.bit_length() + 7) // 8, "little"), a.submitted_at)
-
-
-def _outcome_row(o: Stored) -> tuple[Any, ...]:
-    return (o.command_id, o.site_id, o.key, o.reason, o.version, o.event_type, o.event, o.follow_ups, o.decided_at,
-            o.page_id, o.run, o.round, o.step, o.voter_id, o.verdict)
 
 
 _KEEP_FORMER = """
@@ -164,7 +145,7 @@ async def _write_rest(db: Connection, changes: Sequence[PageChange]) -> None:
         for c in changes for a in c.replaced
     ]
     if former:
-        await db.execute(_KEEP_FORMER, *_columns(former, 11))
+        await db.execute(_KEEP_FORMER, *_columns(former))
     comments = [(i, c.read.site_id, author, w.salt, w.text) for c in changes for i, author, w in c.comments]
     if comments:
-        await db.execute(_KEEP_COMMENTS, *_columns(comments, 5))
+        await db.execute(_KEEP_COMMENTS, *_columns(comments))
