@@ -38,6 +38,7 @@ CREATE TABLE approvals.assignment (
     workflow_id text NOT NULL,
     PRIMARY KEY (site_id, scope, scope_id)
 );
+CREATE INDEX assignment_workflow ON approvals.assignment (site_id, workflow_id, scope, scope_id);
 
 -- A page as last heard of, and its current approval (run is null before the first). One row is read and written
 -- for each decision, so it is narrow and leaves room for an in-place update of every row on its page.

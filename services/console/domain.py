@@ -1,0 +1,141 @@
+"""Pure: what is shown of an approval, of the flow and of the audit log, from what is stored."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from services.console.answers import Decision, Missing, StepAnswer, StepState
+from shared.contracts.events import Status
+from shared.contracts.workflow import Definition, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A decision, and the step it was on."""
+
+    step: int
+    decision: Decision
+
+
+def steps(definition: Definition, status: Status, active: int, votes: Iterable[Vote]) -> tuple[StepAnswer, ...]:
+    """Each step with how far it has come and who decided on it; ``active`` is the one the approval is or ended at."""
+    by_step: dict[int, list[Decision]] = {}
+    for vote in votes:
+        by_step.setdefault(vote.step, []).append(vote.decision)
+    return tuple(
+        StepAnswer(
+            step=n, name=step.name, state=_state(n, status, active), approvers=step.approvers, rule=step.rule,
+            decisions=tuple(by_step.get(n, ())),
+        )
+        for n, step in enumerate(definition.steps)
+    )
+
+
+def _state(step: int, status: Status, active: int) -> StepState:
+    if status is Status.APPROVED or step < active:
+        return StepState.COMPLETED
+    if step > active:
+        return StepState.PENDING
+    return {Status.OPEN: StepState.ACTIVE, Status.REJECTED: StepState.REJECTED}.get(status, StepState.PENDING)
+
+
+def missing(step: Step, approvals: int, seats: int, decided: Iterable[str]) -> Missing:
+    """What an active step still needs; bit *i* of ``seats`` says that approver *i* has spoken."""
+    if step.rule.kind == "all":
+        return Missing(approvals=None, approvers=tuple(a for i, a in enumerate(step.approvers) if not seats >> i & 1))
+    spoken = set(decided)
+    left = tuple(a for a in step.approvers if a.kind == "group" or a.id not in spoken)
+    return Missing(approvals=(1 if step.rule.kind == "any" else step.rule.n) - approvals, approvers=left)
+
+
+def unchanged(if_none_match: str | None, version: int) -> bool:
+    """Does the caller already have this version (RFC 9110, weak comparison)?"""
+    named = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
+    return named == ["*"] or f'"{version}"' in named
+
+
+class Index(StrEnum):
+    """How audit entries are found."""
+
+    TIME = "time"
+    PAGES = "pages"
+    SPACES = "spaces"
+    WORKFLOWS = "workflows"
+    ACTORS = "actors"
+
+
+class Order(StrEnum):
+    """Which entries come first."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a service says that it is ready; if not, why."""
+
+    name: str
+    ready: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a consumer group is behind on a topic, in records; ``worst`` is the partition most behind."""
+
+    group: str
+    topic: str
+    total: int
+    worst: int
+
+
+def lag(group: str, topic: str, begins: Mapping[int, int], ends: Mapping[int, int], committed: Mapping[int, int]) -> Lag:
+    """What lies between the end of each partition and what is committed, or what is kept where nothing is."""
+    behind = {n: max(0, end - max(committed.get(n, 0), begins.get(n, 0))) for n, end in ends.items()}
+    return Lag(group, topic, sum(behind.values()), max(behind, key=behind.__getitem__, default=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """An audit entry as operators see it: identifiers, and the reason if it is a refusal."""
+
+    recorded_at: datetime
+    event_type: str
+    reason: str | None
+    site_id: str
+    space_id: str | None
+    page_id: str | None
+    workflow_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What waits in quarantine under one key, and what is wrong with the first of it."""
+
+    service: str
+    key: str
+    count: int
+    since: datetime
+    reason: str
+    detail: str
+
+
+class Growth:
+    """How fast something that only grows does, from looking at it now and then."""
+
+    def __init__(self, looks: int = 41, apart: float = 1.0) -> None:
+        self._looks: deque[tuple[float, int]] = deque(maxlen=looks)
+        self._apart = apart
+
+    def look(self, at: float, total: int) -> None:
+        """Remember a total, at a time in seconds; too soon after the last look it would say little."""
+        if not self._looks or at - self._looks[-1][0] >= self._apart:
+            self._looks.append((at, total))
+
+    def rates(self) -> Sequence[tuple[float, float]]:
+        """The seconds between each two looks, and the growth a second, oldest first."""
+        pairs = zip(self._looks, list(self._looks)[1:], strict=False)
+        return [(b[0] - a[0], (b[1] - a[1]) / (b[0] - a[0])) for a, b in pairs]

@@ -1,0 +1,175 @@
+"""Approvals, pages, workflows and commands, each as of one moment: one statement reads all of an answer."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from services.console.answers import CommandAnswer, Decision, PageAnswer, Run, Waiting, WorkflowAnswer
+from services.console.cursors import Place
+from services.console.domain import Vote
+from services.rules.state import approval_id
+from shared.callers import Tenant
+from shared.contracts.workflow import Definition
+
+_TENANT = "SELECT client_key, site_id, encrypted_secret, installed FROM command.connect_tenant WHERE client_key = $1"
+
+
+async def tenant(pool: asyncpg.Pool, client_key: str) -> Tenant | None:
+    """The Connect install of this client key, present or past."""
+    row = await pool.fetchrow(_TENANT, client_key)
+    return None if row is None else Tenant(**row)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An approval as stored. ``seats`` and ``approvals`` are those of the active step, 0 once it was replaced."""
+
+    run: Run
+    space_id: str | None
+    version: int
+    approvals: int
+    seats: int
+    definition: Definition
+    votes: tuple[Vote, ...]
+
+
+_APPROVAL = """
+WITH asked AS (
+    SELECT version, space_id, page_id, run, workflow_id, workflow_version, approved_version, status, step, round,
+        approvals, seats, submitted_at, NULL::timestamptz AS replaced_at
+    FROM approvals.page WHERE site_id = $1 AND page_id = $2 AND run = $3
+    UNION ALL
+    SELECT p.version, p.space_id, page_id, f.run, f.workflow_id, f.workflow_version, f.approved_version, f.status,
+        f.step, f.round, 0, '', f.submitted_at, f.replaced_at
+    FROM approvals.former_approval f JOIN approvals.page p USING (site_id, page_id)
+    WHERE site_id = $1 AND page_id = $2 AND f.run = $3
+)
+SELECT a.*, d.body, (
+    SELECT jsonb_agg(jsonb_build_object(
+        'step', o.step, 'account_id', o.voter_id, 'verdict', o.verdict, 'decided_at', o.decided_at
+    ) ORDER BY o.version)
+    FROM approvals.outcome o WHERE o.site_id = $1 AND o.page_id = a.page_id AND o.run = a.run AND o.round = a.round
+    AND o.voter_id IS NOT NULL
+) AS votes
+FROM asked a JOIN approvals.definition d ON d.site_id = $1 AND d.workflow_id = a.workflow_id
+    AND d.workflow_version = a.workflow_version
+"""
+
+
+async def approval(pool: asyncpg.Pool, site_id: str, page_id: str, run: int) -> Stored | None:
+    """One approval, present or former, with the decisions of its last round."""
+    row = await pool.fetchrow(_APPROVAL, site_id, page_id, run)
+    if row is None:
+        return None
+    votes = tuple(Vote(vote["step"], Decision.model_validate(vote)) for vote in row["votes"] or ())
+    return Stored(
+        _run(row), row["space_id"], row["version"], row["approvals"], int.from_bytes(row["seats"], "little"),
+        Definition.model_validate_json(row["body"]), votes,
+    )
+
+
+def _run(row: asyncpg.Record | dict[str, Any]) -> Run:
+    return Run.model_validate({
+        **row, "approval_id": approval_id(row["page_id"], row["run"]), "page_version": row["approved_version"],
+    })
+
+
+_PAGE = """
+SELECT p.*, (
+    SELECT jsonb_agg(to_jsonb(f) ORDER BY f.run DESC) FROM (
+        SELECT * FROM approvals.former_approval f WHERE f.site_id = $1 AND f.page_id = $2 ORDER BY f.run DESC LIMIT 100
+    ) f
+) AS earlier
+FROM approvals.page p WHERE p.site_id = $1 AND p.page_id = $2
+"""
+
+
+async def page(pool: asyncpg.Pool, site_id: str, page_id: str) -> PageAnswer | None:
+    """A page with its present approval and those before."""
+    row = await pool.fetchrow(_PAGE, site_id, page_id)
+    if row is None:
+        return None
+    present = None if row["run"] is None else _run(row)
+    earlier = tuple(_run(former) for former in row["earlier"] or ())
+    return PageAnswer.model_validate({**row, "approval": present, "earlier": earlier})
+
+
+# Whom a step names is few beside what is open, so it starts from the caller's names, not from the open approvals.
+_WAITING = """
+WITH mine AS (
+    SELECT 'account' AS kind, $2 AS approver_id
+    UNION ALL
+    SELECT 'group', group_id FROM directory.group_member m JOIN directory.member_group g USING (site_id, group_id)
+    WHERE site_id = $1 AND m.account_id = $2 AND g.read_at >= $3
+), named AS (
+    SELECT DISTINCT s.workflow_id, s.workflow_version, s.step
+    FROM mine JOIN approvals.step_approver s ON s.site_id = $1 AND s.kind = mine.kind AND s.approver_id = mine.approver_id
+)
+SELECT p.page_id, p.run, p.space_id, p.approved_version AS page_version, p.workflow_id, p.step, p.round, p.submitted_at,
+    p.version
+FROM named n JOIN approvals.page p ON p.site_id = $1 AND p.workflow_id = n.workflow_id
+    AND p.workflow_version = n.workflow_version AND p.step = n.step AND p.status = 'open'
+WHERE (p.submitted_at, p.page_id) > (coalesce($4, '-infinity'::timestamptz), coalesce($5, '')) AND NOT EXISTS (
+    SELECT FROM approvals.outcome o WHERE o.site_id = $1 AND o.page_id = p.page_id AND o.run = p.run
+    AND o.round = p.round AND o.step = p.step AND o.voter_id = $2
+)
+ORDER BY p.submitted_at, p.page_id LIMIT $6
+"""
+
+
+async def waiting(
+    pool: asyncpg.Pool, site_id: str, account_id: str, oldest: datetime, after: Place | None, limit: int
+) -> list[Waiting]:
+    """Open approvals that wait for this person, oldest first; a group last read before ``oldest`` lets nobody decide."""
+    rows = await pool.fetch(_WAITING, site_id, account_id, oldest, *(after or (None, None)), limit)
+    return [Waiting.model_validate({**row, "approval_id": approval_id(row["page_id"], row["run"])}) for row in rows]
+
+
+_WORKFLOW = """
+SELECT w.*, d.body, (
+    SELECT jsonb_agg(to_jsonb(a) ORDER BY a.scope, a.scope_id) FROM (
+        SELECT scope, scope_id FROM approvals.assignment
+        WHERE site_id = $1 AND workflow_id = $2 ORDER BY scope, scope_id LIMIT 1000
+    ) a
+) AS assignments
+FROM approvals.workflow w JOIN approvals.definition d USING (site_id, workflow_id, workflow_version)
+WHERE site_id = $1 AND workflow_id = $2
+"""
+
+
+async def workflow(pool: asyncpg.Pool, site_id: str, workflow_id: str) -> WorkflowAnswer | None:
+    """A workflow with its present definition and where it is in use."""
+    row = await pool.fetchrow(_WORKFLOW, site_id, workflow_id)
+    if row is None:
+        return None
+    definition = Definition.model_validate_json(row["body"])
+    return WorkflowAnswer.model_validate({**row, "definition": definition, "assignments": row["assignments"] or ()})
+
+
+_COMMAND = """
+SELECT false AS pending, reason, version, event FROM approvals.outcome WHERE command_id = $2 AND site_id = $1
+UNION ALL
+SELECT true, NULL, 0, NULL FROM command.idempotency_key WHERE command_id = $2 AND site_id = $1
+ORDER BY pending LIMIT 1
+"""
+
+
+async def command(pool: asyncpg.Pool, site_id: str, command_id: UUID) -> CommandAnswer | None:
+    """What became of a command of this site."""
+    row = await pool.fetchrow(_COMMAND, site_id, command_id)
+    if row is None:
+        return None
+    known = {"site_id": site_id, "command_id": str(command_id)}
+    return CommandAnswer.model_validate(known | ({"result": "pending"} if row["pending"] else _outcome(row)))
+
+
+def _outcome(row: asyncpg.Record) -> dict[str, Any]:
+    event = orjson.loads(row["event"])
+    return {
+        "result": "applied" if row["reason"] is None else "refused", "reason": row["reason"], "version": row["version"],
+        **{name: event.get(name) for name in ("approval_id", "workflow_id", "status")},
+    }

@@ -1,0 +1,46 @@
+"""What operators see, across all sites: identifiers, times and reasons only."""
+
+import asyncpg
+
+from services.console.domain import Held, Last
+
+_RECORDED = "SELECT coalesce(sum(position), 0)::bigint FROM audit.head"
+
+
+async def recorded(pool: asyncpg.Pool) -> int:
+    """How many audit entries there have ever been."""
+    return int(await pool.fetchval(_RECORDED))
+
+
+# The last entries of each chain are found by position; which of them are the last of all, only then.
+_LAST = """
+SELECT e.recorded_at, e.event_type, e.body::json #>> '{data,reason}' AS reason, e.site_id, e.space_id, e.page_id,
+    e.workflow_id
+FROM audit.head h CROSS JOIN LATERAL (
+    SELECT * FROM audit.entry e WHERE e.partition = h.partition AND e.position > h.position - $1
+    ORDER BY e.position DESC LIMIT $1
+) e
+ORDER BY e.recorded_at DESC LIMIT $1
+"""
+
+
+async def last(pool: asyncpg.Pool, limit: int) -> list[Last]:
+    """The last outcomes recorded, newest first."""
+    return [Last(**row) for row in await pool.fetch(_LAST, limit)]
+
+
+_HELD = """
+SELECT 'decision' AS service, key, count(*) AS count, min(held_at) AS since,
+    (array_agg(reason ORDER BY id))[1] AS reason, (array_agg(detail ORDER BY id))[1] AS detail
+FROM approvals.quarantine WHERE NOT set_aside GROUP BY key
+UNION ALL
+SELECT 'audit-fanout', key, count(*), min(held_at),
+    (array_agg(reason ORDER BY partition, log_offset))[1], (array_agg(detail ORDER BY partition, log_offset))[1]
+FROM audit.quarantine WHERE released_at IS NULL GROUP BY key
+ORDER BY since LIMIT $1
+"""
+
+
+async def held(pool: asyncpg.Pool, limit: int) -> list[Held]:
+    """What waits in quarantine by key, longest first."""
+    return [Held(**row) for row in await pool.fetch(_HELD, limit)]

@@ -1,0 +1,66 @@
+"""The composition root: everything made once, and stopped in the reverse order."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+from cryptography.fernet import Fernet, MultiFernet
+from fastapi import FastAPI
+
+from services.console import ingress, operators
+from services.console.cursors import Cursors
+from services.console.headers import Guarded
+from services.console.ingress import Reads
+from services.console.lags import Lags
+from services.console.operators import Operators
+from services.console.overview import Overview
+from services.console.settings import ConsoleSettings
+from services.console.store import approvals
+from shared import health, postgres, problems
+from shared.callers import Callers
+from shared.keys import KeySource
+from shared.openapi import complete
+
+
+@asynccontextmanager
+async def build(settings: ConsoleSettings) -> AsyncIterator[FastAPI]:
+    """The running application. The broker is only looked at by operators, so reads do not need it."""
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, "approvalflow-console")
+        )
+        client = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
+        lags = Lags(settings.kafka)
+        stack.push_async_callback(lags.close)
+        services = {name: str(address).rstrip("/") for name, address in settings.services.items()}
+
+        async def database() -> bool:
+            return bool(await pool.fetchval("SELECT 1"))
+
+        app = _application(settings, pool, client)
+        app.state.operators = Operators(settings.operator_password, Overview(pool, lags, client, services, settings.look_seconds))
+        app.include_router(operators.routes)
+        app.include_router(health.router({"database": database}))
+        yield app
+
+
+def _application(settings: ConsoleSettings, pool: asyncpg.Pool, client: httpx.AsyncClient) -> FastAPI:
+    fernet = MultiFernet([Fernet(key) for key in settings.encryption_keys()])
+    callers = Callers(settings, partial(approvals.tenant, pool), fernet, KeySource(settings.forge_jwks, client))
+    app = Guarded(
+        title="ApprovalFlow console",
+        version="1",
+        description="Where approvals stand, what waits for whom, and the audit log.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        root_path=urlsplit(settings.base_url).path.rstrip("/"),
+    )
+    app.state.reads = Reads(callers, pool, Cursors(fernet), settings.facts_max_age)
+    problems.install(app, postgres.UNAVAILABLE)
+    app.include_router(ingress.routes)
+    complete(app)
+    return app
