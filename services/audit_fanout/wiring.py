@@ -52,7 +52,7 @@ async def _follow(
     broker = kafka.connect(settings, f"{NAME}-{sink.name}", request_seconds=10 + wait)
 
     async def commit(offsets: dict[TopicPartition, int]) -> None:
-        await subscriber.consumer.commit(offsets)
+        await kafka.commit(subscriber.consumer, offsets)
 
     subscriber = kafka.subscribe(
         broker, EVENTS, f"{NAME}-{sink.name}", Consumer(pool, sink, commit).handle, patience=None,

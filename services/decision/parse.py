@@ -1,6 +1,6 @@
 """Step one: each record read by itself, so that a bad one holds up only what comes after it under its own key."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.decision.domain.batch import Item
@@ -26,12 +26,18 @@ class Part:
         """Every key there is something for."""
         return {item.key for item in self.items} | {record.key for record in self.held}
 
-    def hold_back(self, blocked: set[str]) -> None:
-        """Let records wait whose key has something waiting before them."""
-        waiting = [item for item in self.items if item.key in blocked]
-        if waiting:
-            self.items = [item for item in self.items if item.key not in blocked]
-            self.held += [self.held_form(item, Reason.WAITING) for item in waiting]
+    def hold_back(self, blocked: Mapping[str, tuple[int, int]]) -> None:
+        """Let records wait whose key has something waiting before them; one that lies before it was settled first."""
+        if not blocked:
+            return
+        free: list[Item] = []
+        for item in self.items:
+            partition, offset = blocked.get(item.key, (item.partition, item.offset + 1))
+            if item.partition == partition and item.offset < offset:
+                free.append(item)
+            else:
+                self.held.append(self.held_form(item, Reason.WAITING))
+        self.items = free
 
     def held_form(self, item: Item, reason: Reason, detail: str = "") -> Held:
         """An item on its way to quarantine."""

@@ -23,7 +23,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
     publisher = kafka.BatchPublisher(settings, GROUP)
 
     async def commit(offsets: dict[TopicPartition, int]) -> None:
-        await subscriber.consumer.commit(offsets)
+        await kafka.commit(subscriber.consumer, offsets)
 
     engine = Engine(pool, settings.facts_max_age, settings.write_attempts)
     consumer = Consumer(pool, engine, publisher, commit)

@@ -40,13 +40,14 @@ def hold(record: Record, reason: Reason, detail: str = "") -> Held:
 
 
 _BLOCKED = """
-    SELECT DISTINCT key FROM approvals.quarantine WHERE NOT set_aside AND key = ANY ($1::text[])
+    SELECT DISTINCT ON (key) key, partition, log_offset FROM approvals.quarantine
+     WHERE NOT set_aside AND key = ANY ($1::text[]) ORDER BY key, id
 """
 
 
-async def blocked(db: Connection, keys: Iterable[str]) -> set[str]:
-    """Which of these keys have something waiting."""
-    return {row["key"] for row in await db.fetch(_BLOCKED, list(keys))}
+async def blocked(db: Connection, keys: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Which of these keys have something waiting, and the partition and offset of the first of it."""
+    return {row["key"]: (row["partition"], row["log_offset"]) for row in await db.fetch(_BLOCKED, list(keys))}
 
 
 _ADD = """

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 import zstandard
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 from services.local.proof.evidence import INDEXES, Evidence, Message, Removed, message
 
@@ -107,11 +107,10 @@ async def read_topic(bootstrap: str, topic: str, seconds: float = 60) -> tuple[l
 
     :raises TimeoutError: the broker did not hand them over in time.
     """
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, fetch_max_wait_ms=50)
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, enable_auto_commit=False, fetch_max_wait_ms=50)
     await consumer.start()
     try:
-        partitions = [TopicPartition(topic, n) for n in sorted(await _partitions(consumer, topic))]
-        consumer.assign(partitions)
+        partitions = sorted(consumer.assignment())
         first, ends = await asyncio.gather(consumer.beginning_offsets(partitions), consumer.end_offsets(partitions))
         for partition in partitions:
             consumer.seek(partition, first[partition])
@@ -123,14 +122,6 @@ async def read_topic(bootstrap: str, topic: str, seconds: float = 60) -> tuple[l
         return found, not any(first.values())
     finally:
         await consumer.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    await consumer.topics()  # fetches what is known of all topics
-    found: set[int] | None = consumer.partitions_for_topic(topic)
-    if not found:
-        raise LookupError(f"no topic {topic}")
-    return found
 
 
 def read_archive(root: Path, found: Evidence) -> None:
