@@ -5,19 +5,23 @@ from collections.abc import AsyncIterator, Iterable
 from uuid import uuid4
 
 import asyncpg
+import httpx
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from services.retention.domain import Kind, Run
 from services.retention.settings import Settings
 from services.retention.store import rules
 from services.retention.sweep import AlreadySweeping, Sweep
+from services.retention.wiring import build
 from shared.clock import now
 from shared.kafka import BatchPublisher, Outgoing
 from shared.postgres import connect_pool
 from tests.integration.audit_log import an_event
 from tests.integration.retention_scene import DAY, Scene, ids, month
 from tests.stack import Database, Log
+from tests.waiting import until
 
 OLD, YOUNG = 50 * DAY, 20 * DAY
 ONE, TWO = "site-1", "site-2"
@@ -275,3 +279,25 @@ async def test_a_run_that_removes_the_record_of_another_answers_for_what_that_on
     command, = await scene.audit_published()
     assert command.removed == 1
     assert await scene.wrong() is None
+
+
+async def test_the_service_sweeps_by_itself_again_and_again(scene: Scene, database: Database) -> None:
+    await scene.add(Kind.COMMENTS, ONE, "900", OLD, 5)
+    await scene.policy(ONE, Kind.COMMENTS)
+    settings = scene.settings.model_copy(update={"database": SecretStr(database.dsn("retention")), "sweep_interval": DAY / 86_400})
+    async with build(settings) as app:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://retention.test") as client:
+            ready = await client.get("/health/ready")
+            assert (ready.status_code, ready.json()) == (200, {"database": True, "sweep": True})
+
+        async def told() -> bool:
+            return bool(await scene.db.fetchval("SELECT true FROM retention.run WHERE recorded_at IS NOT NULL"))
+
+        await until(told)
+        assert await scene.left(Kind.COMMENTS, ONE) == 0
+        await scene.add(Kind.COMMENTS, ONE, "900", OLD, 2)
+
+        async def swept_again() -> bool:
+            return await scene.left(Kind.COMMENTS, ONE) == 0
+
+        await until(swept_again)
