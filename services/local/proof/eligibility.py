@@ -31,6 +31,10 @@ class Groups:
         current = [p[1] for p in before[-1:]]
         return current + [p[1] for p, after in pairwise(before) if after[0] > at - GRACE]
 
+    def latest(self) -> dict[tuple[str, str], frozenset[str]]:
+        """Each group as its last push left it."""
+        return {of: max(pushes.values(), key=lambda p: p[0])[1] for of, pushes in self._pushes.items()}
+
 
 def seats(step: Row, site: str, voter: str, at: datetime, groups: Groups, *, generous: bool) -> set[int]:
     """Which approvers of a step a person spoke for: all they may have been read as, or only what is beyond doubt."""

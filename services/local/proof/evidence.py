@@ -95,3 +95,16 @@ def message(record: Any) -> Message:
         text["ce_type"], text["ce_id"].lower(), record.value or b"", data if isinstance(data, dict) else None,
     )
 
+
+
+def history(found: Evidence, site: str, key: str, most: int = 8) -> str:
+    """What became of the last commands of a key, in order: for a person who has to find out why."""
+    mine = sorted((o for o in found.outcomes if o["site_id"] == site and o["key"] == key),
+                  key=lambda o: (o["version"], o["decided_at"]))
+    steps = [f"{o['version']} {o['reason'] or o['event_type'].split('.')[2]} by {o['id']}" for o in mine[-most:]]
+    return f"{key}: " + ("; ".join(["…", *steps] if len(mine) > most else steps) or "no outcomes")
+
+
+def of(found: Evidence, outcome: Row, what: str) -> str:
+    """A breach: the command, what is wrong with it, and the history of its key."""
+    return f"command {outcome['id']} {what} ({history(found, outcome['site_id'], outcome['key'])})"
