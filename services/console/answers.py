@@ -135,7 +135,7 @@ class WorkflowAnswer(Read):
     workflow_version: int
     archived: bool
     owners: tuple[AccountId, ...]
-    owners_read_at: AwareDatetime | None
+    owners_read_at: AwareDatetime | None = None
     definition: Definition
     assignments: tuple[Assignment, ...]
 

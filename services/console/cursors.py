@@ -33,6 +33,6 @@ class Cursors:
             asked, (moment, last) = orjson.loads(self._fernet.decrypt(cursor))
         except (InvalidToken, ValueError, TypeError):
             raise Refusal(Reason.MALFORMED, "/query/cursor") from None
-        if tuple(asked) != question:
+        if asked != list(question):
             raise Refusal(Reason.MALFORMED, "/query/cursor")
         return datetime.fromisoformat(moment), last
