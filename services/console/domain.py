@@ -84,18 +84,22 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far a consumer group is behind on a topic, in records; ``worst`` is the partition most behind."""
+    """How far a consumer group is behind on a topic, in records; ``worst`` is the partition most behind.
+
+    One that has never ``begun``, which is what a part that is switched off looks like, is behind by all that is kept.
+    """
 
     group: str
     topic: str
     total: int
     worst: int
+    begun: bool
 
 
 def lag(group: str, topic: str, begins: Mapping[int, int], ends: Mapping[int, int], committed: Mapping[int, int]) -> Lag:
     """What lies between the end of each partition and what is committed, or what is kept where nothing is."""
     behind = {n: max(0, end - max(committed.get(n, 0), begins.get(n, 0))) for n, end in ends.items()}
-    return Lag(group, topic, sum(behind.values()), max(behind, key=behind.__getitem__, default=0))
+    return Lag(group, topic, sum(behind.values()), max(behind, key=behind.__getitem__, default=0), bool(committed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,14 +40,15 @@ async def build(settings: ConsoleSettings) -> AsyncIterator[FastAPI]:
         async def database() -> bool:
             return bool(await pool.fetchval("SELECT 1"))
 
-        app = _application(settings, pool, client)
+        app = application(settings, pool, client)
         app.state.operators = Operators(settings.operator_password, Overview(pool, lags, client, services, settings.look_seconds))
         app.include_router(operators.routes)
         app.include_router(health.router({"database": database}))
         yield app
 
 
-def _application(settings: ConsoleSettings, pool: asyncpg.Pool, client: httpx.AsyncClient) -> FastAPI:
+def application(settings: ConsoleSettings, pool: asyncpg.Pool, client: httpx.AsyncClient) -> FastAPI:
+    """The routes and all they need; nothing here is connected."""
     fernet = MultiFernet([Fernet(key) for key in settings.encryption_keys()])
     callers = Callers(settings, partial(approvals.tenant, pool), fernet, KeySource(settings.forge_jwks, client))
     app = Guarded(

@@ -71,8 +71,9 @@ def test_a_version_is_known_only_by_its_own_tag(header: str | None, same: bool) 
 
 def test_lag_is_what_is_kept_and_not_committed() -> None:
     found = lag("g", "t", {0: 0, 1: 50, 2: 0}, {0: 10, 1: 60, 2: 5}, {0: 10, 2: 9})
-    assert (found.total, found.worst) == (10, 1)
-    assert lag("g", "t", {}, {}, {}).total == 0
+    assert (found.total, found.worst, found.begun) == (10, 1, True)
+    never = lag("g", "t", {0: 3}, {0: 10}, {})
+    assert (never.total, never.begun) == (7, False)
 
 
 def test_growth_is_between_looks_far_enough_apart() -> None:
