@@ -31,7 +31,8 @@ def documents(directory: Directory = Path("docs")) -> None:
 
 async def generated() -> dict[str, dict[str, Any]]:
     """Every document by its file's name."""
-    return {"asyncapi.json": asyncapi.document(), "openapi.json": await _command()}
+    command, console = await _services()
+    return {"asyncapi.json": asyncapi.document(), "openapi-command.json": command, "openapi-console.json": console}
 
 
 def losses(kept: Path, content: dict[str, Any]) -> list[str]:
@@ -46,18 +47,25 @@ def as_text(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-async def _command() -> dict[str, Any]:
-    """The routes of ``command``, made with everything they need, and none of it connected."""
+async def _services() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The routes of ``command`` and of ``console``, made with everything they need, and none of it connected."""
     import asyncpg  # noqa: PLC0415 - each command loads only what it needs
     import httpx  # noqa: PLC0415
     from cryptography.fernet import Fernet  # noqa: PLC0415
 
-    from services.command import publish, replies, wiring  # noqa: PLC0415
+    from services.command import publish, replies  # noqa: PLC0415
+    from services.command import wiring as command  # noqa: PLC0415
     from services.command.settings import CommandSettings  # noqa: PLC0415
+    from services.console import wiring as console  # noqa: PLC0415
+    from services.console.settings import ConsoleSettings  # noqa: PLC0415
     from shared import kafka  # noqa: PLC0415
 
-    settings = CommandSettings(encryption_key=Fernet.generate_key().decode())
-    publisher = publish.Publisher(kafka.connect(settings, "documents"), settings.publish_seconds)
+    key = Fernet.generate_key().decode()
+    writing, reading = CommandSettings(encryption_key=key), ConsoleSettings(encryption_key=key)
+    publisher = publish.Publisher(kafka.connect(writing, "documents"), writing.publish_seconds)
+    pool = asyncpg.create_pool()
     async with httpx.AsyncClient() as client:
-        pool = asyncpg.create_pool(settings.database.get_secret_value())
-        return wiring.application(settings, pool, client, publisher, replies.Waiting(0)).openapi()
+        return (
+            command.application(writing, pool, client, publisher, replies.Waiting(0)).openapi(),
+            console.application(reading, pool, client).openapi(),
+        )

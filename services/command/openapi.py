@@ -40,22 +40,25 @@ def documented(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
-    text = {"schema": {"type": "string"}}
     headers = [
-        {"name": name, "in": "header", "required": required, "description": about, "example": example, **text}
+        {"name": name, "in": "header", "required": required, "description": about, "example": example, "schema": {"type": "string"}}
         for name, required, about, example in _HEADERS
     ]
-    names = [part[1:-1] for part in endpoint.path.split("/") if part.startswith("{")]
-    return headers + [{"name": name, "in": "path", "required": True, **text} for name in names]
+    return headers + _in_path(endpoint.path)
 
 
-def webhook_documented(summary: str) -> dict[str, Any]:
+def _in_path(path: str) -> list[dict[str, Any]]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+
+
+def webhook_documented(path: str, summary: str) -> dict[str, Any]:
     """The document's part about one webhook."""
     body = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
     return {
         "summary": summary,
         "status_code": 204,
-        "openapi_extra": {"requestBody": body},
+        "openapi_extra": {"requestBody": body, "parameters": _in_path(path)},
         "response_model": None,
         "responses": {
             200: {"description": "Understood, and of no consequence here."},

@@ -47,7 +47,7 @@ class Webhooks:
             ("/connect/{event}", Channel.CONNECT, self._connect, "Events of a Connect app, named by the path"),
             ("/data-center", Channel.DATA_CENTER, self._data_center, "Events of the Data Center site in `?site=`"),
         ):
-            routes.add_api_route(path, self._route(channel, translated), methods=["POST"], **webhook_documented(summary))
+            routes.add_api_route(path, self._route(channel, translated), methods=["POST"], **webhook_documented(path, summary))
         return routes
 
     async def _forge(self, request: Request) -> Translation:
