@@ -1,19 +1,23 @@
 """The protocol: parse, read, decide, write, publish, commit."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from types import TracebackType
+from typing import Any, Self
 
 import asyncpg
 import structlog
 from aiokafka import TopicPartition
 
 from services.decision import metrics
-from services.decision.engine import Engine, Settled
-from services.decision.parse import Part, parts, split
+from services.decision.domain.batch import Item
+from services.decision.engine import Engine, Failed, Settled
+from services.decision.parse import Part, parts
 from services.decision.publish import outgoing
 from services.decision.release import Release
 from services.decision.store import quarantine
-from services.decision.store.quarantine import Held
 from shared.clock import now
 from shared.contracts.reasons import Reason
 from shared.kafka import BatchPublisher, Record, positions
@@ -25,45 +29,49 @@ log = structlog.get_logger()
 class Consumer:
     """Handles batches of ``intake.v1``. A crash anywhere brings the batch again, and every step has the same effect."""
 
-    def __init__(self, pool: asyncpg.Pool, engine: Engine, publisher: BatchPublisher, commit: Commit) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, engine: Engine, publisher: BatchPublisher, commit: Commit, part_records: int = 1000,
+    ) -> None:
         self._pool = pool
         self._engine = engine
         self._publisher = publisher
         self._commit = commit
+        self._part_records = part_records
         self._release = Release(pool, engine)
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Settle a batch polled, tell of it, and only then commit its offsets."""
+        """Settle a batch polled, tell of it, and only then commit its offsets.
+
+        It is settled in parts, and each part is told of while the next is settled, so that neither the broker nor the
+        database waits for the other. Whichever of the two fails, nothing of the batch is committed.
+        """
         started = time.perf_counter()
-        for part in parts(records):
-            if part.release:
-                settled, released = await self._release.settle(part)
-                await self._publish(settled)
-                await self._forget(released)
-            else:
-                await self._publish(await self._settle(part))
+        async with Behind() as behind:
+            for part in parts(records, self._part_records):
+                pages = await self._prepare(part)
+                seen = await self._engine.read(pages)
+                batch = self._engine.decide(pages, seen)
+                settled, failed = await self._engine.write(batch)
+                await self._hold(part, failed)
+                await behind.done()
+                behind.start(self._publish(part, settled))
         await self._commit(positions(records))
         metrics.batch_seconds.record(time.perf_counter() - started)
 
-    async def _settle(self, part: Part) -> Settled:
-        if not part.records:
-            return []
-        async with self._pool.acquire() as db:
-            part.hold_back(await quarantine.blocked(db, part.keys()))
-        about_sites, about_pages = split(part.items)
-        settled: Settled = []
-        for item in about_sites:
-            outcome = await self._engine.settle_site(item)
-            if outcome is not None:
-                settled.append((item, outcome))
-        decided, failed = await self._engine.settle_pages(about_pages)
-        part.held += [part.held_form(item, Reason.UNHANDLED, what) for item, what in failed]
-        await self._hold(part)
-        if about_pages:
-            metrics.age_seconds.record(max(0.0, (now() - about_pages[0].envelope.time).total_seconds()))
-        return settled + decided
+    async def _prepare(self, part: Part) -> list[Item]:
+        """See to all that is not about pages; returns the pages' items that need not wait."""
+        if part.release is not None:
+            part.settled, part.released = await self._release.settle(part.release)
+        elif part.records:
+            async with self._pool.acquire() as db:
+                part.hold_back(await quarantine.blocked(db, part.keys()))
+            part.settled = await self._engine.settle_sites(part.sites)
+        if part.pages:
+            metrics.age_seconds.record(max(0.0, (now() - part.pages[0].envelope.time).total_seconds()))
+        return part.pages
 
-    async def _hold(self, part: Part) -> None:
+    async def _hold(self, part: Part, failed: Failed) -> None:
+        part.held += [part.held_form(item, Reason.UNHANDLED, what) for item, what in failed]
         if not part.held:
             return
         async with self._pool.acquire() as db:
@@ -73,17 +81,39 @@ class Consumer:
             log.warning("quarantined", topic=held.topic, partition=held.partition, offset=held.offset,
                         reason=held.reason.value)
 
-    async def _forget(self, released: Sequence[Held]) -> None:
-        if released:
-            async with self._pool.acquire() as db:
-                await quarantine.drop(db, released)
-
-    async def _publish(self, settled: Settled) -> None:
+    async def _publish(self, part: Part, decided: Settled) -> None:
         started = time.perf_counter()
+        settled = part.settled + decided
         await self._publisher.publish(message for item, stored in settled for message in outgoing(item, stored))
         metrics.publish_seconds.record(time.perf_counter() - started)
-        counts: dict[str, int] = {}
-        for _, stored in settled:
-            counts[stored.reason or "applied"] = counts.get(stored.reason or "applied", 0) + 1
-        for reason, count in counts.items():
+        if part.released:
+            async with self._pool.acquire() as db:
+                await quarantine.drop(db, part.released)
+        for reason, count in Counter(stored.reason or "applied" for _, stored in settled).items():
             metrics.outcomes.add(count, {"reason": reason})
+
+
+class Behind:
+    """One thing at a time, done behind what its block does. Leaving the block waits for it; an error on either side ends both."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin; what was begun before must be done."""
+        self._task = asyncio.create_task(work)
+
+    async def done(self) -> None:
+        """Wait for what was begun, and raise what it raised."""
+        if self._task is not None:
+            await self._task
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is None:
+            await self.done()
+        elif self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})

@@ -9,8 +9,8 @@ import asyncpg
 from services.decision import metrics
 from services.decision.domain import site as site_domain
 from services.decision.domain import workflow as workflow_domain
-from services.decision.domain.batch import Batch, Item, Stored, decide_batch, store_form
-from services.decision.domain.known import Of, needs
+from services.decision.domain.batch import Batch, Item, PageChange, Seen, Stored, decide_batch, store_form
+from services.decision.domain.known import Directory, Of, needs
 from services.decision.domain.result import Cause
 from services.decision.store import directory, pages, sites
 from services.decision.store.sites import LostRace
@@ -40,66 +40,99 @@ class Engine:
 
     async def settle_pages(self, items: Sequence[Item]) -> tuple[Settled, Failed]:
         """Give each item about a page its one outcome, with a constant number of round trips for all of them."""
-        settled: Settled = []
-        failed: Failed = []
-        pending = list(items)
-        for _ in range(self._attempts):
-            if not pending:
-                return settled, failed
-            batch = await self._read_and_decide(pending)
-            try:
-                lost = await self._write(batch)
-            except _RACES:
-                metrics.conflicts.add(len(batch.changes))
-                continue
-            metrics.conflicts.add(len(lost))
-            settled += [pair for pair in batch.results if _at(pair[0]) not in lost]
-            failed += [pair for pair in batch.failed if _at(pair[0]) not in lost]
-            pending = [item for item in pending if _at(item) in lost]
-        if pending:
-            raise TooManyRaces
-        return settled, failed
+        return await self.write(self.decide(items, await self.read(items)))
 
-    async def _read_and_decide(self, items: Sequence[Item]) -> Batch:
+    async def read(self, items: Sequence[Item]) -> Seen:
+        """Read once all that deciding these items takes."""
+        if not items:
+            return Seen({}, {}, Directory())
         wanted: dict[Of, set[str]] = {}
         for item in items:
-            voters = wanted.setdefault(_at(item), set())
-            if isinstance(item.data, RecordDecision) and item.data.caller.account_id is not None:
-                voters.add(item.data.caller.account_id)
+            message = item.data
+            voters = wanted.setdefault((message.site_id, message.page_id), set())
+            if isinstance(message, RecordDecision) and message.caller.account_id is not None:
+                voters.add(message.caller.account_id)
         async with self._pool.acquire() as db:
             stored = await pages.read_outcomes(db, {item.envelope.id for item in items})
             known_pages = await pages.read_pages(db, wanted)
             fresh = [item.data for item in items if item.envelope.id not in stored]
-            known = await directory.load(db, needs(fresh, known_pages), self._definitions)
-        at = now()
-        return decide_batch(items, known_pages, stored, known, at - self._max_age, at)
+            directory_ = await directory.load(db, needs(fresh, known_pages), self._definitions)
+        return Seen(known_pages, stored, directory_)
 
-    async def _write(self, batch: Batch) -> set[Of]:
-        changes = [change for change in batch.changes.values() if change.outcomes]
+    def decide(self, items: Sequence[Item], seen: Seen) -> Batch:
+        """Decide each item in log order, at the present time."""
+        at = now()
+        return decide_batch(items, seen, at - self._max_age, at)
+
+    async def write(self, batch: Batch) -> tuple[Settled, Failed]:
+        """Write what was decided; what lost a race is read and decided again.
+
+        :raises TooManyRaces: another writer was first each time.
+        """
+        settled: Settled = []
+        failed: Failed = []
+        for _ in range(self._attempts):
+            landed = await self._write_once([change for change in batch.changes.values() if change.outcomes])
+            lost = {at for at, change in batch.changes.items() if change.outcomes} - landed
+            stand = [pair for pair in batch.results if _at(pair[0]) not in lost]
+            metrics.conflicts.add(len(lost))
+            metrics.duplicates.add(len(stand) - sum(len(batch.changes[at].outcomes) for at in landed))
+            settled += stand
+            failed += [pair for pair in batch.failed if _at(pair[0]) not in lost]
+            if not lost:
+                return settled, failed
+            again = [item for item in batch.items if _at(item) in lost]
+            batch = self.decide(again, await self.read(again))
+        raise TooManyRaces
+
+    async def _write_once(self, changes: Sequence[PageChange]) -> set[Of]:
         if not changes:
             return set()
         started = time.perf_counter()
-        async with self._pool.acquire() as db, db.transaction():
-            landed = await pages.write_pages(db, changes)
-        metrics.write_seconds.record(time.perf_counter() - started)
-        return {(c.read.site_id, c.read.page_id) for c in changes} - landed
+        try:
+            async with self._pool.acquire() as db, db.transaction():
+                return await pages.write_pages(db, changes)
+        except _RACES:
+            return set()
+        finally:
+            metrics.write_seconds.record(time.perf_counter() - started)
 
-    async def settle_site(self, item: Item) -> Stored | None:
-        """Give one item about a site, a space, a group or a workflow its outcome; None if it tells nothing new."""
+    async def settle_sites(self, items: Sequence[Item]) -> Settled:
+        """Give each item about a site, a space, a group or a workflow its outcome, if it tells anything new.
+
+        What each kind looks at and locks differs, so each item takes a few round trips; they are rare, a part holds no
+        more than ``SITES_AT_ONCE`` of them, and they share one transaction, whose commit costs more than all of theirs.
+        Locks are taken in the order of keys.
+
+        :raises TooManyRaces: another writer was first each time.
+        """
+        if not items:
+            return []
         for _ in range(self._attempts):
             try:
                 async with self._pool.acquire() as db, db.transaction():
-                    return await self._site(db, item)
+                    return await self._sites(db, sorted(items, key=lambda item: item.key))
             except _RACES:
                 metrics.conflicts.add(1)
         raise TooManyRaces
 
+    async def _sites(self, db: pages.Connection, items: Sequence[Item]) -> Settled:
+        stored = await pages.read_outcomes(db, {item.envelope.id for item in items})
+        settled: Settled = []
+        for item in items:
+            outcome = stored.get(item.envelope.id)
+            if outcome is not None:
+                metrics.duplicates.add(1)
+            else:
+                outcome = await self._site(db, item)
+            if outcome is not None:
+                stored[item.envelope.id] = outcome
+                settled.append((item, outcome))
+        return settled
+
     async def _site(self, db: pages.Connection, item: Item) -> Stored | None:
-        at, message, id_ = now(), item.data, item.envelope.id
-        stored = (await pages.read_outcomes(db, [id_])).get(id_)
-        if stored is not None:
-            return stored
-        cause = Cause(id_, message.caller.account_id)
+        at, message = now(), item.data
+        cause = Cause(item.envelope.id, message.caller.account_id)
         if isinstance(message, WorkflowCommand):
             workflow, known = await sites.lock_workflow(db, message, at - self._max_age)
             decided = workflow_domain.decide(message, cause, workflow, known, at)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.decision.domain.batch import Item
+from services.decision.engine import Settled
 from services.decision.store.quarantine import Held, hold, key_text
 from shared.contracts.commands import PageCommand, ReleaseQuarantine
 from shared.contracts.envelope import Unreadable, parse
@@ -12,32 +13,40 @@ from shared.contracts.reasons import Reason
 from shared.contracts.topics import INTAKE, TYPE_OF
 from shared.kafka import Record
 
+SITES_AT_ONCE = 100
+"""How many records about sites, groups and workflows one part may hold: each takes a few round trips of its own."""
+
 
 @dataclass(slots=True)
 class Part:
-    """A run of records that are settled together. A release is a part by itself."""
+    """A run of records that are settled together, and what becomes of them. A release is a part by itself."""
 
-    items: list[Item] = field(default_factory=list)
+    pages: list[Item] = field(default_factory=list)
+    sites: list[Item] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     records: dict[tuple[int, int], Record] = field(default_factory=dict)
     release: Item | None = None
+    settled: Settled = field(default_factory=list)
+    released: list[Held] = field(default_factory=list)
 
     def keys(self) -> set[str]:
         """Every key there is something for."""
-        return {item.key for item in self.items} | {record.key for record in self.held}
+        return {item.key for item in self.pages + self.sites} | {record.key for record in self.held}
 
     def hold_back(self, blocked: Mapping[str, tuple[int, int]]) -> None:
         """Let records wait whose key has something waiting before them; one that lies before it was settled first."""
-        if not blocked:
-            return
+        if blocked:
+            self.pages, self.sites = self._free(self.pages, blocked), self._free(self.sites, blocked)
+
+    def _free(self, items: Iterable[Item], blocked: Mapping[str, tuple[int, int]]) -> list[Item]:
         free: list[Item] = []
-        for item in self.items:
+        for item in items:
             partition, offset = blocked.get(item.key, (item.partition, item.offset + 1))
             if item.partition == partition and item.offset < offset:
                 free.append(item)
             else:
                 self.held.append(self.held_form(item, Reason.WAITING))
-        self.items = free
+        return free
 
     def held_form(self, item: Item, reason: Reason, detail: str = "") -> Held:
         """An item on its way to quarantine."""
@@ -56,10 +65,13 @@ def read_item(record: Record) -> Item:
     return Item(record.topic, record.partition, record.offset, key, envelope)
 
 
-def parts(records: Sequence[Record]) -> Iterator[Part]:
-    """Read a batch, cut where something is released."""
+def parts(records: Sequence[Record], most: int) -> Iterator[Part]:
+    """Read a batch, cut where something is released, and into parts of at most so many records."""
     part, unreadable = Part(), set[str]()
     for record in records:
+        if len(part.records) == most or len(part.sites) == SITES_AT_ONCE:
+            yield part
+            part, unreadable = Part(), set()
         part.records[record.partition, record.offset] = record
         try:
             item = read_item(record)
@@ -75,19 +87,10 @@ def parts(records: Sequence[Record]) -> Iterator[Part]:
         elif item.key in unreadable:
             part.held.append(hold(record, Reason.WAITING))
         else:
-            part.items.append(item)
+            (part.pages if is_page(item) else part.sites).append(item)
     yield part
 
 
 def is_page(item: Item) -> bool:
     """Is this about one page, and so part of the set-based hot path?"""
     return isinstance(item.data, PageCommand | PageChanged)
-
-
-def split(items: Iterable[Item]) -> tuple[list[Item], list[Item]]:
-    """What is about sites and workflows, and what is about pages."""
-    sites: list[Item] = []
-    pages: list[Item] = []
-    for item in items:
-        (pages if is_page(item) else sites).append(item)
-    return sites, pages

@@ -7,7 +7,7 @@ import asyncpg
 from services.decision.domain.batch import Item, Stored, store_form
 from services.decision.domain.result import Decided
 from services.decision.engine import Engine, Settled
-from services.decision.parse import Part, is_page, read_item
+from services.decision.parse import is_page, read_item
 from services.decision.store import pages, quarantine, sites
 from services.decision.store.quarantine import Held
 from shared.clock import now
@@ -32,20 +32,17 @@ class _Kept:
 
 
 class Release:
-    """Settles a part that is one ``ReleaseQuarantine``. Run again after a crash, it goes on where it stopped."""
+    """Settles one ``ReleaseQuarantine``. Run again after a crash, it goes on where it stopped."""
 
     def __init__(self, pool: asyncpg.Pool, engine: Engine) -> None:
         self._pool = pool
         self._engine = engine
 
-    async def settle(self, part: Part) -> tuple[Settled, list[Held]]:
+    async def settle(self, item: Item) -> tuple[Settled, list[Held]]:
         """Settle what can be read, up to the first that cannot; then the release itself.
 
         Also gives the records that are done with: to be dropped once their outcomes are published, not before.
         """
-        item = part.release
-        if item is None:
-            raise ValueError("no release in this part")
         command: ReleaseQuarantine = item.data
         settled: Settled = []
         done: list[Held] = []
@@ -80,7 +77,8 @@ class Release:
     async def _one(self, item: Item) -> Stored | bool | None:
         """The outcome, None where there is none to tell of, False where it cannot be handled yet."""
         if not is_page(item):
-            return await self._engine.settle_site(item)
+            told = await self._engine.settle_sites([item])
+            return told[0][1] if told else None
         settled, failed = await self._engine.settle_pages([item])
         if failed:
             return False

@@ -66,22 +66,28 @@ class PageChange:
     comments: list[tuple[UUID, str, Comment]] = field(default_factory=list)
 
 
+class Seen(NamedTuple):
+    """What was read for a batch: the pages, the outcomes that its commands already have, and the directory."""
+
+    pages: Mapping[Of, Page]
+    stored: Mapping[UUID, Stored]
+    directory: Directory
+
+
 @dataclass(slots=True)
 class Batch:
     """What became of each item, and of each page. ``failed`` items raised an error no one foresaw."""
 
+    items: Sequence[Item]
     changes: dict[Of, PageChange] = field(default_factory=dict)
     results: list[tuple[Item, Stored]] = field(default_factory=list)
     failed: list[tuple[Item, str]] = field(default_factory=list)
 
 
-def decide_batch(
-    items: Sequence[Item], pages: Mapping[Of, Page], stored: Mapping[UUID, Stored], directory: Directory,
-    oldest: datetime, now: datetime,
-) -> Batch:
+def decide_batch(items: Sequence[Item], seen: Seen, oldest: datetime, now: datetime) -> Batch:
     """Decide every item; one that was decided before, on the log or in this batch, keeps the outcome it has."""
-    batch = Batch()
-    seen: dict[UUID, Stored] = dict(stored)
+    batch = Batch(items)
+    outcomes: dict[UUID, Stored] = dict(seen.stored)
     failed: set[Of] = set()
     for item in items:
         message: PageMessage = item.data
@@ -89,21 +95,21 @@ def decide_batch(
         if at in failed:
             batch.failed.append((item, "waiting"))
             continue
-        known_outcome = seen.get(item.envelope.id)
+        known_outcome = outcomes.get(item.envelope.id)
         if known_outcome is None:
             change = batch.changes.get(at)
             if change is None:
-                page = pages.get(at) or Page(*at)
+                page = seen.pages.get(at) or Page(*at)
                 change = batch.changes[at] = PageChange(page, page)
             try:
-                known_outcome = _decide_one(item, message, change, directory, oldest, now)
+                known_outcome = _decide_one(item, message, change, seen.directory, oldest, now)
             except Exception as error:  # noqa: BLE001 - a bug must cost its own key only; it is quarantined and counted
                 failed.add(at)
                 batch.failed.append((item, type(error).__name__))
                 continue
             if known_outcome is None:
                 continue
-            seen[item.envelope.id] = known_outcome
+            outcomes[item.envelope.id] = known_outcome
         batch.results.append((item, known_outcome))
     return batch
 
