@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import operate, run, tokens
+from services.cli import demo, operate, run, simulate, tokens
 from services.cli.audit import audit
 from services.cli.documents import documents
 from services.cli.quarantine import quarantine
@@ -10,6 +10,8 @@ from services.cli.retention import retention
 
 app = typer.Typer(name="approvalflow", help=__doc__, no_args_is_help=True, pretty_exceptions_show_locals=False)
 app.command()(run.up)
+app.command()(demo.demo)
+app.command()(simulate.simulate)
 app.command()(operate.migrate)
 app.command()(operate.topics)
 app.command()(tokens.token)

@@ -52,7 +52,7 @@ class Stack:
         settings = {
             "KAFKA": self.broker.bootstrap, "KAFKA_IDEMPOTENT": str(self.broker.idempotent), "PARTITIONS": str(PARTITIONS),
             "DATABASE": self.postgres.dsn(name), "HTTP_PORT": str(self.ports[name]),
-            "ARCHIVE_URL": (self.state / "archive").as_uri(), "BASE_URL": self.address(name),
+            "ARCHIVE_URL": (self.state / "archive").as_uri(), "ARCHIVE_SECONDS": "1", "BASE_URL": self.address(name),
             "CONSOLE_URL": self.address("console"),
         }
         environment = self.issuer.environment() | {f"APPROVALFLOW_{key}": value for key, value in settings.items()}
