@@ -51,7 +51,8 @@ class Release:
             async with self._pool.acquire() as db:
                 waiting = await quarantine.waiting(db, command.key)
             done, settled = await self._settle_held(waiting, set_aside=command.set_aside)
-            remaining = len(waiting) - len(done)
+            async with self._pool.acquire() as db:
+                remaining = len(await quarantine.waiting(db, command.key)) - len(done)
         return [*settled, (item, await self._outcome(item, len(settled), remaining))], done
 
     async def _settle_held(self, waiting: list[Held], *, set_aside: bool) -> tuple[list[Held], Settled]:

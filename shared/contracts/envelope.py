@@ -64,6 +64,8 @@ def parse(topic: Topic, value: bytes | None, raw_headers: tuple[tuple[str, bytes
         )
     except ValidationError as error:
         where = error.errors(include_input=False, include_url=False)[0]
-        raise Unreadable(f"{where['type']} at {'.'.join(map(str, where['loc']))[:100]}") from None
+        # The name of a field that a message does not have is its sender's own text.
+        place = where["loc"][:-1] if where["type"] == "extra_forbidden" else where["loc"]
+        raise Unreadable(f"{where['type']} at {'.'.join(map(str, place))[:100]}") from None
     except (KeyError, ValueError, AttributeError) as error:
         raise Unreadable(f"header: {type(error).__name__}") from None
