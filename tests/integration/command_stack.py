@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from services.command.settings import CommandSettings
@@ -16,8 +17,11 @@ from services.command.wiring import build
 from services.local.issuer import LocalIssuer
 from shared.clock import now
 from shared.contracts.envelope import Envelope, headers, parse
+from shared.contracts.reasons import DESCRIPTION, Reason
 from shared.contracts.replies import Outcome
 from shared.contracts.topics import INTAKE, REPLIES
+from tests.stack import Database
+from tests.stack import Log as Broker
 
 BASE_URL = "http://command.test"
 
@@ -101,6 +105,33 @@ class Service:
         named = {"Authorization": f"Bearer {token}"} | ({"Idempotency-Key": key} if key else {}) | (extra or {})
         content = {"content": body} if isinstance(body, bytes) else {"json": body} if body is not None else {}
         return await self.client.request(method, path, headers=named, **content)
+
+
+def settings_for(database: Database, broker: Broker, issuer: LocalIssuer) -> CommandSettings:
+    """The service on this database and this broker, trusting this issuer."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in issuer.environment().items():
+            patch.setenv(name, value)
+        return CommandSettings(
+            database=database.dsn("command"),
+            kafka=broker.bootstrap,
+            kafka_idempotent=broker.idempotent,
+            partitions=4,
+            base_url=BASE_URL,
+            console_url="https://console.example",
+        )
+
+
+def problem(response: httpx.Response, reason: Reason, field: str | None = None, status: int | None = None) -> None:
+    """It is a problem document with this reason."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    said = response.json()
+    assert response.status_code == said["status"] == (status or DESCRIPTION[reason][0])
+    assert (said["reason"], said["type"]) == (reason, f"https://approvalflow.example/problems/{reason}")
+    assert said["title"]
+    assert said["detail"]
+    if field is not None:
+        assert said["field"] == field
 
 
 @asynccontextmanager

@@ -17,9 +17,9 @@ from shared.clock import now
 from shared.contracts import commands as c
 from shared.contracts.base import Channel, Licence
 from shared.contracts.facts import AppChanged, PageChange, PageChanged
-from shared.contracts.reasons import DESCRIPTION, Reason
+from shared.contracts.reasons import Reason
 from shared.contracts.replies import Outcome
-from tests.integration.command_stack import BASE_URL, Service, running
+from tests.integration.command_stack import BASE_URL, Service, problem, running, settings_for
 from tests.stack import Database, Log
 
 DEFINITION: dict[str, Any] = {
@@ -36,17 +36,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> LocalIssuer:
 
 @pytest.fixture(scope="module")
 def settings(database: Database, broker: Log, topics: list[str], issuer: LocalIssuer) -> CommandSettings:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in issuer.environment().items():
-            patch.setenv(name, value)
-        return CommandSettings(
-            database=database.dsn("command"),
-            kafka=broker.bootstrap,
-            kafka_idempotent=broker.idempotent,
-            partitions=4,
-            base_url=BASE_URL,
-            console_url="https://console.example",
-        )
+    return settings_for(database, broker, issuer)
 
 
 @pytest.fixture(scope="module")
@@ -67,17 +57,6 @@ async def _fresh(service: Service, database: Database) -> AsyncIterator[None]:
         )
     finally:
         await connection.close()
-
-
-def problem(response: httpx.Response, reason: Reason, field: str | None = None, status: int | None = None) -> None:
-    assert response.headers["content-type"] == "application/problem+json", response.text
-    said = response.json()
-    assert response.status_code == said["status"] == (status or DESCRIPTION[reason][0])
-    assert (said["reason"], said["type"]) == (reason, f"https://approvalflow.example/problems/{reason}")
-    assert said["title"]
-    assert said["detail"]
-    if field is not None:
-        assert said["field"] == field
 
 
 async def forge_hook(service: Service, site: str = "site-one", **changes: Any) -> httpx.Response:
