@@ -13,11 +13,14 @@ from uuid import uuid4
 
 import asyncpg
 import psutil
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from services.decision.wiring import GROUP
 from services.local.child import Child, free_port
 from shared.clock import now
 from shared.contracts.base import Caller, Channel, Environment, Licence
@@ -76,75 +79,138 @@ def outgoing(messages: Iterable[BaseModel]) -> Iterator[Outgoing]:
                        headers(type(message), uuid4(), now(), "approvalflow/bench"))
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where to measure: the servers' addresses, the log of the process measured, and the processes beside it by name."""
+
+    kafka: str
+    admin_dsn: str
+    dsn: str
+    log: Path
+    beside: dict[str, int]
+
+
+@dataclass(slots=True)
+class Drained:
+    """What a drain took, from the first batch committed to the last."""
+
+    records: int
+    seconds: float
+    cpu: dict[str, float]
+    resident: int
+
+    def rate(self) -> float:
+        """Records a second."""
+        return self.records / self.seconds
+
+    def microseconds(self) -> dict[str, float]:
+        """CPU microseconds of each process for one record."""
+        return {name: 1e6 * seconds / self.records for name, seconds in self.cpu.items()}
+
+
 @contextlib.asynccontextmanager
-async def decision(kafka: str, dsn: str, log: Path) -> AsyncIterator[psutil.Process]:
+async def decision(stage: Stage) -> AsyncIterator[psutil.Process]:
     """One decision process, as it runs anywhere."""
-    environment = {"APPROVALFLOW_KAFKA": kafka, "APPROVALFLOW_DATABASE": dsn, "APPROVALFLOW_HTTP_PORT": str(free_port())}
-    child = Child("decision", [sys.executable, "-m", "services.decision"], log, environment)
+    environment = {
+        "APPROVALFLOW_KAFKA": stage.kafka, "APPROVALFLOW_DATABASE": stage.dsn, "APPROVALFLOW_HTTP_PORT": str(free_port()),
+    }
+    child = Child("decision", [sys.executable, "-m", "services.decision"], stage.log, environment)
     try:
         yield psutil.Process(child.pid)
     finally:
         await child.stop()
 
 
-async def _drain(db: asyncpg.Connection, site: str, before: int, expected: int, progress: Progress, what: str) -> float:
-    """Outcomes stored a second, from the first batch seen to the last."""
-    task = progress.add_task(what, total=expected)
-    first: tuple[int, float] | None = None
-    count: int
-    while True:
-        count = await db.fetchval("SELECT count(*) FROM approvals.outcome WHERE site_id = $1", site)
-        progress.update(task, completed=count)
-        if first is None and count > before:
-            first = count, time.perf_counter()
-        if count >= expected and first is not None:
-            return (count - first[0]) / (time.perf_counter() - first[1])
-        await asyncio.sleep(0.05)
+def _cpu(processes: dict[str, psutil.Process]) -> dict[str, float]:
+    """CPU seconds used by each process and those under it."""
+    result = {}
+    for name, process in processes.items():
+        times = [p.cpu_times() for p in (process, *process.children(recursive=True)) if p.is_running()]
+        result[name] = sum(t.user + t.system for t in times)
+    return result
 
 
-async def measure(kafka: str, admin_dsn: str, dsn: str, approvals: int, console: Console, log: Path) -> dict[str, float]:
-    """Decisions a second from the first batch stored to the last, the topic being full before the process starts."""
+async def _committed(admin: AIOKafkaAdminClient) -> int:
+    try:
+        offsets = await admin.list_consumer_group_offsets(GROUP)
+    except GroupCoordinatorNotAvailableError:  # before the first group of all has joined
+        return 0
+    return sum(max(0, place.offset) for place in offsets.values())
+
+
+async def _drain(stage: Stage, admin: AIOKafkaAdminClient, records: int, progress: Progress, what: str) -> Drained:
+    """Start a decision process on a topic that is full, and measure until it has committed so many records."""
+    before = await _committed(admin)
+    task = progress.add_task(what, total=records)
+    first: tuple[int, float, dict[str, float]] | None = None
+    async with decision(stage) as process, asyncio.timeout(300):
+        processes = {"decision": process, **{name: psutil.Process(pid) for name, pid in stage.beside.items()}}
+        while True:
+            done = await _committed(admin) - before
+            progress.update(task, completed=done)
+            if first is None and done:
+                first = done, time.perf_counter(), _cpu(processes)
+            if first is not None and done >= records:
+                seconds, after = time.perf_counter() - first[1], _cpu(processes)
+                used = {name: after[name] - first[2][name] for name in after}
+                return Drained(done - first[0], seconds, used, process.memory_info().rss)
+            await asyncio.sleep(0.1)
+
+
+async def measure(stage: Stage, approvals: int, progress: Progress, name: str) -> dict[str, float]:
+    """Submissions and decisions a second, and what a decision costs.
+
+    :raises AssertionError: not every page was approved.
+    """
     load = Load(f"bench-{uuid4().hex[:8]}", approvals)
-    publisher = BatchPublisher(ServiceSettings(kafka=kafka), "bench")
+    publisher = BatchPublisher(ServiceSettings(kafka=stage.kafka), "bench")
+    admin = AIOKafkaAdminClient(bootstrap_servers=stage.kafka)
     await publisher.start()
-    db = await asyncpg.connect(admin_dsn)
-    with Progress(console=console, transient=True) as progress:
-        async with decision(kafka, dsn, log):
-            for done, message in enumerate(load.setup()):
+    await admin.start()
+    try:
+        async with decision(stage):
+            for message in load.setup():
+                before = await _committed(admin)
                 await publisher.publish(outgoing([message]))
-                await _settled(db, load.site, done + 1)
-        ready = 2 + approvals
+                async with asyncio.timeout(30):
+                    while await _committed(admin) == before:
+                        await asyncio.sleep(0.1)
         await publisher.publish(outgoing(load.submissions()))
-        async with decision(kafka, dsn, log):
-            submissions = await _drain(db, load.site, 2, ready, progress, "submissions")
+        submitted = await _drain(stage, admin, approvals, progress, f"{name}: submissions")
         await publisher.publish(outgoing(load.decisions()))
-        async with decision(kafka, dsn, log) as process:
-            decisions = await _drain(db, load.site, ready, ready + 3 * approvals, progress, "decisions")
-            used, memory = process.cpu_times(), process.memory_info().rss
-    approved = await db.fetchval("SELECT count(*) FROM approvals.page WHERE site_id = $1 AND status = 'approved'", load.site)
-    await db.close()
-    await publisher.stop()
-    if approved != approvals:
-        raise AssertionError(f"{approved} of {approvals} pages approved")
-    return {"decisions_per_second": decisions, "submissions_per_second": submissions,
-            "cpu_seconds": used.user + used.system, "resident_megabytes": memory / 1e6}
+        decided = await _drain(stage, admin, 3 * approvals, progress, f"{name}: decisions")
+    finally:
+        await admin.close()
+        await publisher.stop()
+    await _all_approved(stage, load)
+    return {
+        "decisions per second": decided.rate(), "submissions per second": submitted.rate(),
+        **{f"{process} µs CPU per decision": used for process, used in decided.microseconds().items()},
+        "resident megabytes": decided.resident / 1e6,
+    }
 
 
-async def _settled(db: asyncpg.Connection, site: str, expected: int) -> None:
-    async with asyncio.timeout(30):
-        while await db.fetchval("SELECT count(*) FROM approvals.outcome WHERE site_id = $1", site) < expected:
-            await asyncio.sleep(0.05)
+async def _all_approved(stage: Stage, load: Load) -> None:
+    db = await asyncpg.connect(stage.admin_dsn)
+    try:
+        approved = await db.fetchval(
+            "SELECT count(*) FROM approvals.page WHERE site_id = $1 AND status = 'approved'", load.site)
+    finally:
+        await db.close()
+    if approved != load.approvals:
+        raise AssertionError(f"{approved} of {load.approvals} pages approved")
 
 
-async def main(kafka: str, admin_dsn: str, dsn: str, log: Path, approvals: int = 30_000, rounds: int = 3) -> None:
+async def main(stage: Stage, approvals: int = 30_000, rounds: int = 3) -> None:
     """Measure a few times in one run and print min, median and max."""
     console = Console()
-    results = [await measure(kafka, admin_dsn, dsn, approvals, console, log) for _ in range(rounds)]
-    table = Table(title=f"engine: {3 * approvals:,} decisions, one process, {os.cpu_count()} cores, Python {platform.python_version()}")
-    for column in ("", "min", "median", "max"):
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        results = [await measure(stage, approvals, progress, f"round {n + 1} of {rounds}") for n in range(rounds)]
+    table = Table(title=f"{3 * approvals:,} decisions, one process, {os.cpu_count()} cores, Python {platform.python_version()}")
+    table.add_column("")
+    for column in ("min", "median", "max"):
         table.add_column(column, justify="right")
     for name in results[0]:
         values = sorted(r[name] for r in results)
-        table.add_row(name.replace("_", " "), *(f"{v:,.1f}" for v in (values[0], values[len(values) // 2], values[-1])))
+        table.add_row(name, *(f"{v:,.1f}" for v in (values[0], values[len(values) // 2], values[-1])))
     console.print(table)
-

@@ -169,7 +169,7 @@ class BatchPublisher:
 
 
 async def create_topics(bootstrap: str, partitions: int, replication: int = 1) -> list[str]:
-    """Create the topics that are missing; returns the names of all."""
+    """Create the topics that are missing, and wait until each partition has a leader; returns the names of all."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -182,6 +182,15 @@ async def create_topics(bootstrap: str, partitions: int, replication: int = 1) -
                 raise for_code(code)
     except TopicAlreadyExistsError:
         pass
+    else:
+        async with asyncio.timeout(30):
+            while not await _led(admin, [t.name for t in TOPICS]):
+                await asyncio.sleep(0.05)
     finally:
         await admin.close()
     return [t.name for t in TOPICS]
+
+
+async def _led(admin: AIOKafkaAdminClient, names: list[str]) -> bool:
+    found = await admin.describe_topics(names)
+    return all(t["partitions"] and all(p["leader"] >= 0 for p in t["partitions"]) for t in found)
