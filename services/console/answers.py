@@ -47,7 +47,7 @@ class Missing(Read):
     """What the active step still needs.
 
     ``approvals`` is how many more people must approve; null where each of ``approvers`` must. ``approvers`` are those
-    whose approval would bring it on: who has spoken already is left out, a group only where one voice is all it has.
+    who may still bring it on: not a person who has spoken, and, where each must approve, not a group that has.
     """
 
     approvals: int | None

@@ -127,6 +127,18 @@ class Held:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """How many records wait in all, and the keys that have waited longest."""
+
+    total: int
+    keys: Sequence[Held]
+
+    def elsewhere(self) -> int:
+        """How many wait under keys that are not among these."""
+        return self.total - sum(held.count for held in self.keys)
+
+
 class Growth:
     """How fast something that only grows does, from looking at it now and then."""
 

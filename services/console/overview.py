@@ -13,7 +13,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from services.console import metrics
-from services.console.domain import Growth, Held, Lag, Last, Readiness
+from services.console.domain import Growth, Lag, Last, Quarantine, Readiness
 from services.console.lags import Lags
 from services.console.store import operations
 from shared import postgres
@@ -34,14 +34,14 @@ class View:
     recorded: int | None
     rates: list[tuple[float, float]]
     last: list[Last] | None
-    held: list[Held] | None
+    held: Quarantine | None
 
     def troubles(self) -> list[str]:
         """What an operator should look into, most urgent first."""
         found = [f"{service.name} is not ready" for service in self.services if not service.ready]
         found += ["the database does not answer"] if self.recorded is None or self.last is None or self.held is None else []
         found += ["the broker does not answer"] if self.lags is None else []
-        waiting = sum(held.count for held in self.held or ())
+        waiting = self.held is not None and self.held.total
         return found + ([f"{waiting} in quarantine"] if waiting else [])
 
 

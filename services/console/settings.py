@@ -8,7 +8,7 @@ from pydantic_settings import NoDecode
 from shared.settings import CallerSettings
 
 
-class ConsoleSettings(CallerSettings):
+class Settings(CallerSettings):
     """Whom it answers, and what the operators' page looks at."""
 
     services: Annotated[dict[str, AnyHttpUrl], NoDecode] = Field(default_factory=dict)

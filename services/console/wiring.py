@@ -17,7 +17,7 @@ from services.console.ingress import Reads
 from services.console.lags import Lags
 from services.console.operators import Operators
 from services.console.overview import Overview
-from services.console.settings import ConsoleSettings
+from services.console.settings import Settings
 from services.console.store import approvals
 from shared import health, postgres, problems
 from shared.callers import Callers
@@ -26,7 +26,7 @@ from shared.openapi import complete
 
 
 @asynccontextmanager
-async def build(settings: ConsoleSettings) -> AsyncIterator[FastAPI]:
+async def build(settings: Settings) -> AsyncIterator[FastAPI]:
     """The running application. The broker is only looked at by operators, so reads do not need it."""
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
@@ -47,7 +47,7 @@ async def build(settings: ConsoleSettings) -> AsyncIterator[FastAPI]:
         yield app
 
 
-def application(settings: ConsoleSettings, pool: asyncpg.Pool, client: httpx.AsyncClient) -> FastAPI:
+def application(settings: Settings, pool: asyncpg.Pool, client: httpx.AsyncClient) -> FastAPI:
     """The routes and all they need; nothing here is connected."""
     fernet = MultiFernet([Fernet(key) for key in settings.encryption_keys()])
     callers = Callers(settings, partial(approvals.tenant, pool), fernet, KeySource(settings.forge_jwks, client))

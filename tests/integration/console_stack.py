@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
-from services.console.settings import ConsoleSettings
+from services.console.settings import Settings
 from services.console.wiring import build
 from services.local.issuer import LocalIssuer
 from tests.integration.console_data import ONE, Data
@@ -43,7 +43,7 @@ class Console:
 
 
 @asynccontextmanager
-async def running(settings: ConsoleSettings, issuer: LocalIssuer) -> AsyncIterator[Console]:
+async def running(settings: Settings, issuer: LocalIssuer) -> AsyncIterator[Console]:
     """The service for the length of the block."""
     async with build(settings) as app:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -51,12 +51,12 @@ async def running(settings: ConsoleSettings, issuer: LocalIssuer) -> AsyncIterat
             yield Console(client, issuer)
 
 
-def settings_for(database: Database, issuer: LocalIssuer, **changes: Any) -> ConsoleSettings:
+def settings_for(database: Database, issuer: LocalIssuer, **changes: Any) -> Settings:
     """Its own role, and what the issuer hands to those who verify."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in issuer.environment().items():
             patch.setenv(name, value)
-        return ConsoleSettings(database=database.dsn("console"), base_url=BASE_URL, **changes)
+        return Settings(database=database.dsn("console"), base_url=BASE_URL, **changes)
 
 
 @asynccontextmanager

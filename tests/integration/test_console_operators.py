@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -130,7 +131,17 @@ async def test_quarantine_is_shown_by_key_and_never_what_it_holds(console: Conso
     assert f'<td class="id">{ONE}:7</td><td class="number">2</td>' in seen
     assert "&lt;b&gt;odd&lt;/b&gt;" in seen
     assert '<p class="also bad">3 in quarantine</p>' in seen
+    assert "other keys" not in seen
     assert not any(hidden in seen for hidden in ("words", "script", "released", "<b>odd"))
+
+
+async def test_of_many_keys_the_longest_waiting_are_shown_and_all_counted(console: Console, data: Data) -> None:
+    for n in range(55):
+        await data.quarantined(f"{ONE}:k{n}", log_offset=n, held_at=NOON + timedelta(minutes=n))
+    seen = await page(console)
+    assert ("55 in quarantine" in seen, "5 more wait under other keys" in seen) == (True, True)
+    assert seen.index(f"{ONE}:k0<") < seen.index(f"{ONE}:k49<")
+    assert f"{ONE}:k50<" not in seen
 
 
 async def test_what_cannot_be_looked_at_is_said_and_holds_nothing_up(database: Database, issuer: LocalIssuer, data: Data) -> None:

@@ -9,7 +9,7 @@ from services.console.answers import Decision, StepState
 from services.console.cursors import Cursors, Place
 from services.console.domain import Growth, Vote, lag, missing, steps, unchanged
 from services.console.operators import ago, kind
-from services.console.settings import ConsoleSettings
+from services.console.settings import Settings
 from shared.contracts.commands import Verdict
 from shared.contracts.events import Status
 from shared.contracts.reasons import Reason
@@ -111,13 +111,13 @@ def test_any_other_cursor_is_malformed(which: int) -> None:
 
 def test_services_are_named_with_their_addresses() -> None:
     key = Fernet.generate_key().decode()
-    read = ConsoleSettings.model_validate({"services": "command=http://a:1, audit_fanout=http://b:2", "encryption_key": key})
+    read = Settings.model_validate({"services": "command=http://a:1, audit_fanout=http://b:2", "encryption_key": key})
     assert {name: str(address) for name, address in read.services.items()} == {
         "command": "http://a:1/", "audit_fanout": "http://b:2/",
     }
     for wrong in ("command", "command=nowhere"):
         with pytest.raises(ValueError, match="services"):
-            ConsoleSettings.model_validate({"services": wrong, "encryption_key": key})
+            Settings.model_validate({"services": wrong, "encryption_key": key})
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(-1, "0 s"), (59, "59 s"), (90, "2 min"), (7200, "2 h"), (200_000, "2 d")])

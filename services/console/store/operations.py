@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from services.console.domain import Held, Last
+from services.console.domain import Held, Last, Quarantine
 
 _RECORDED = "SELECT coalesce(sum(position), 0)::bigint FROM audit.head"
 
@@ -30,17 +30,21 @@ async def last(pool: asyncpg.Pool, limit: int) -> list[Last]:
 
 
 _HELD = """
-SELECT 'decision' AS service, key, count(*) AS count, min(held_at) AS since,
-    (array_agg(reason ORDER BY id))[1] AS reason, (array_agg(detail ORDER BY id))[1] AS detail
-FROM approvals.quarantine WHERE NOT set_aside GROUP BY key
-UNION ALL
-SELECT 'audit-fanout', key, count(*), min(held_at),
-    (array_agg(reason ORDER BY partition, log_offset))[1], (array_agg(detail ORDER BY partition, log_offset))[1]
-FROM audit.quarantine WHERE released_at IS NULL GROUP BY key
-ORDER BY since LIMIT $1
+WITH by_key AS (
+    SELECT 'decision' AS service, key, count(*) AS count, min(held_at) AS since,
+        (array_agg(reason ORDER BY id))[1] AS reason, (array_agg(detail ORDER BY id))[1] AS detail
+    FROM approvals.quarantine WHERE NOT set_aside GROUP BY key
+    UNION ALL
+    SELECT 'audit-fanout', key, count(*), min(held_at),
+        (array_agg(reason ORDER BY partition, log_offset))[1], (array_agg(detail ORDER BY partition, log_offset))[1]
+    FROM audit.quarantine WHERE released_at IS NULL GROUP BY key
+)
+SELECT *, (sum(count) OVER ())::bigint AS total FROM by_key ORDER BY since LIMIT $1
 """
 
 
-async def held(pool: asyncpg.Pool, limit: int) -> list[Held]:
+async def held(pool: asyncpg.Pool, limit: int) -> Quarantine:
     """What waits in quarantine by key, longest first."""
-    return [Held(**row) for row in await pool.fetch(_HELD, limit)]
+    rows = await pool.fetch(_HELD, limit)
+    keys = [Held(*(row[name] for name in Held.__slots__)) for row in rows]
+    return Quarantine(rows[0]["total"] if rows else 0, keys)
