@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up check test bench lock
+.PHONY: help demo up check test bench lock
 
 PYTHON ?= python3.11
 RUN := .venv/bin/python
@@ -11,6 +11,9 @@ help: ## list the targets
 	$(PYTHON) -m venv .venv
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
+
+demo: .venv/.ready ## everything once: a simulated Confluence drives it, then what is stored is judged
+	$(RUN) -m services.cli demo
 
 up: .venv/.ready ## the whole system on this machine, until Ctrl-C
 	$(RUN) -m services.cli up

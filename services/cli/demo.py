@@ -2,18 +2,17 @@
 
 import asyncio
 import contextlib
-import logging
-import signal
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
-T = TypeVar("T")
+from services.cli.ending import ended_well, until_told
+
 Seed = Annotated[int, typer.Option(help="The same seed makes the same sites, people and choices.")]
 Seconds = Annotated[float, typer.Option(min=1, help="How long traffic is sent.")]
 Lanes = Annotated[int, typer.Option(min=1, max=256, help="Pages under approval at once.")]
@@ -36,44 +35,6 @@ def demo(seed: Seed = 1, seconds: Seconds = 20, lanes: Lanes = 32) -> None:
         report.everything(console, shown)
         if shown.failures():
             raise typer.Exit(1)
-
-
-async def until_told(work: Coroutine[Any, Any, T]) -> T:
-    """Do this work; SIGTERM gives it up as Ctrl-C does."""
-    task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
-
-
-@contextlib.contextmanager
-def ended_well(console: Console) -> Iterator[None]:
-    """Say why it did not, and end with 1; after a signal with 130."""
-    from services.local.supervisor import ChildEnded, DidNotStart  # noqa: PLC0415 - loads only what it needs
-
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains of a broker that is still starting
-    try:
-        yield
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise typer.Exit(130) from None
-    except BaseExceptionGroup as failures:
-        ours, rest = failures.split((ChildEnded, DidNotStart))
-        if ours is None or rest is not None:
-            raise
-        for failure in leaves(ours):
-            console.print(str(failure), style="red", markup=False)
-        raise typer.Exit(1) from None
-    except (ChildEnded, DidNotStart) as failure:
-        console.print(str(failure), style="red", markup=False)
-        raise typer.Exit(1) from None
-
-
-def leaves(failures: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    """Each failure by itself."""
-    for failure in failures.exceptions:
-        if isinstance(failure, BaseExceptionGroup):
-            yield from leaves(failure)
-        else:
-            yield failure
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """Running the whole system on this machine."""
 
 import asyncio
-import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from services.cli.ending import ended_well
 from services.cli.options import DEFAULT_STATE, Addresses, State
 
 if TYPE_CHECKING:
@@ -26,21 +26,9 @@ def up(
 
     What they store stays in the state directory. Ends with 1 if one of them does not start, or ends by itself.
     """
-    from services.local.supervisor import ChildEnded, DidNotStart  # noqa: PLC0415 - loads only what it needs
-
     console = Console(stderr=True)
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains of a broker that is still starting
-    failed = 0
-    try:
+    with ended_well(console):
         asyncio.run(_up(state.resolve(), console, fixed_ports=fixed_ports))
-    except* (ChildEnded, DidNotStart) as failures:
-        for failure in failures.exceptions:
-            for one in getattr(failure, "exceptions", (failure,)):
-                console.print(str(one), style="red", markup=False)
-        failed = 1
-    except* KeyboardInterrupt:
-        failed = 130
-    raise typer.Exit(failed)
 
 
 async def _up(state: Path, console: Console, *, fixed_ports: bool) -> None:
@@ -55,6 +43,7 @@ async def _up(state: Path, console: Console, *, fixed_ports: bool) -> None:
             status.stop()
             addresses(stack).save(state)
             try:
+                await install(stack)
                 show(stack, console, state)
                 await until_told(stack)
             finally:
@@ -71,6 +60,26 @@ def addresses(stack: "Stack") -> Addresses:
     )
 
 
+async def install(stack: "Stack") -> None:
+    """Install the local Connect tenant and say that its licence is active, so that its tokens are accepted.
+
+    :raises httpx.HTTPStatusError: one of the two was refused.
+    """
+    import httpx  # noqa: PLC0415 - loads only what it needs
+
+    from shared.clock import now  # noqa: PLC0415
+
+    issuer, address = stack.issuer, stack.address("command")
+    async with httpx.AsyncClient(base_url=address, timeout=15) as client:
+        path = "/webhooks/connect/installed"
+        signed = {"Authorization": f"JWT {issuer.install(address, path)}"}
+        (await client.post(path, json=issuer.install_body(), headers=signed)).raise_for_status()
+        signed = {"Authorization": f"JWT {issuer.connect(None, 'PUT', '/v1/licence')}"}
+        read_at = now().isoformat()
+        body = {"active": True, "read_at": read_at}
+        (await client.put("/v1/licence", json=body, headers=signed | {"Idempotency-Key": read_at})).raise_for_status()
+
+
 def show(stack: "Stack", console: Console, state: Path) -> None:
     """Where everything is, what it takes, and a first request."""
     table = Table(box=None)
@@ -83,11 +92,12 @@ def show(stack: "Stack", console: Console, state: Path) -> None:
     console.print(table)
     tool = f"{sys.executable} -m services.cli"
     console.print(
+        f"Operators' page: {stack.address('console')} with any user name and the password {stack.issuer.operator_password}\n"
         f"Logs are in {state / 'logs'}. Try, from another terminal:\n"
         f"  curl -sS -X PUT {stack.address('command')}/v1/directory/spaces/1/admins \\\n"
         f'    -H "Authorization: Bearer $({tool} token --state {state})" \\\n'
         f'    -H "Idempotency-Key: $(date +%s%N)" -H "Content-Type: application/json" -H "Prefer: wait=5" \\\n'
-        """    -d "{\\"admins\\": [\\"ann\\"], \\"read_at\\": \\"$(date -u +%FT%TZ)\\"}\"""",
+        """    -d "{\\"admins\\": [\\"ann\\"], \\"read_at\\": \\"$(date -u +%FT%T.%3NZ)\\"}\"""",
         markup=False, highlight=False, soft_wrap=True,
     )
     console.print("Ctrl-C stops it.")

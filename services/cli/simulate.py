@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from services.cli.demo import Lanes, Seconds, Seed, bar, ended_well, until_told
+from services.cli.demo import Lanes, Seconds, Seed, bar
+from services.cli.ending import ended_well, until_told
 from services.cli.options import DEFAULT_STATE, Addresses, State
 
 

@@ -1,5 +1,6 @@
 """Tokens of the local issuer, for trying things out by hand."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -31,13 +32,15 @@ _SAID: dict[Licence, LicenceSaid] = {Licence.ACTIVE: "active", Licence.INACTIVE:
 
 def token(
     kind: Annotated[Kind, typer.Option(help="Which platform signs.")] = Kind.FORGE,
-    site: Annotated[str, typer.Option(help="The site it is for.")] = "local-site",
+    site: Annotated[str | None, typer.Option(help="The site; local-site, or local-dc for Data Center. Connect has one.")] = None,
     account: Annotated[str | None, typer.Option(help="The person; without one the app itself speaks.")] = None,
-    licence: Annotated[Licence, typer.Option(help="Forge: what it says of the licence.")] = Licence.ACTIVE,
+    licence: Annotated[Licence, typer.Option(help="Forge: what it says of the licence. Connect: `lic` in --path.")] = Licence.ACTIVE,
     lifetime: Annotated[float, typer.Option(min=1, help="Forge: seconds it lives.")] = FORGE_LIFETIME,
     method: Annotated[str, typer.Option(help="Connect: the request's method.")] = "GET",
-    path: Annotated[str, typer.Option(help="Connect: the request's path and query.")] = "/",
-    body_file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Data Center: the body.")] = None,
+    path: Annotated[str, typer.Option(help="Connect: the request's path and query, - to read it.")] = "/",
+    body_file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, allow_dash=True, help="Data Center: the body, - to read it."),
+    ] = None,
     state: State = DEFAULT_STATE,
 ) -> None:
     """Print a token, or for Data Center the value of X-Hub-Signature, that the local system accepts."""
@@ -45,10 +48,14 @@ def token(
 
     issuer = LocalIssuer.load_or_create(state.resolve() / "issuer")
     if kind is Kind.FORGE:
-        typer.echo(issuer.forge(site, account, _SAID[licence], lifetime=lifetime))
+        typer.echo(issuer.forge(site or "local-site", account, _SAID[licence], lifetime=lifetime))
     elif kind is Kind.CONNECT:
-        typer.echo(issuer.connect(account, method, path))
+        typer.echo(issuer.connect(account, method, sys.stdin.readline().strip() if path == "-" else path))
     elif body_file is None:
         raise typer.BadParameter("a Data Center signature is over a body: give --body-file")
     else:
-        typer.echo(issuer.data_center(site, body_file.read_bytes())["X-Hub-Signature"])
+        body = sys.stdin.buffer.read() if str(body_file) == "-" else body_file.read_bytes()
+        try:
+            typer.echo(issuer.data_center(site or "local-dc", body)["X-Hub-Signature"])
+        except KeyError:
+            raise typer.BadParameter(f"no such Data Center site here: {site}") from None

@@ -1,0 +1,51 @@
+"""How a command that runs the system ends: by itself, by a signal, or because a process did not start or ended."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+
+import typer
+from rich.console import Console
+
+T = TypeVar("T")
+
+
+async def until_told(work: Coroutine[Any, Any, T]) -> T:
+    """Do this work; SIGTERM gives it up as Ctrl-C does."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
+
+
+@contextlib.contextmanager
+def ended_well(console: Console) -> Iterator[None]:
+    """Say why it did not, and end with 1; after a signal with 130."""
+    from services.local.supervisor import ChildEnded, DidNotStart  # noqa: PLC0415 - loads only what it needs
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains of a broker that is still starting
+    try:
+        yield
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise typer.Exit(130) from None
+    except BaseExceptionGroup as failures:
+        ours, rest = failures.split((ChildEnded, DidNotStart))
+        if ours is None or rest is not None:
+            raise
+        for failure in leaves(ours):
+            console.print(str(failure), style="red", markup=False)
+        raise typer.Exit(1) from None
+    except (ChildEnded, DidNotStart) as failure:
+        console.print(str(failure), style="red", markup=False)
+        raise typer.Exit(1) from None
+
+
+def leaves(failures: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """Each failure by itself."""
+    for failure in failures.exceptions:
+        if isinstance(failure, BaseExceptionGroup):
+            yield from leaves(failure)
+        else:
+            yield failure
