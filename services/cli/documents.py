@@ -57,11 +57,11 @@ async def _services() -> tuple[dict[str, Any], dict[str, Any]]:
     from services.command import wiring as command  # noqa: PLC0415
     from services.command.settings import CommandSettings  # noqa: PLC0415
     from services.console import wiring as console  # noqa: PLC0415
-    from services.console.settings import ConsoleSettings  # noqa: PLC0415
+    from services.console.settings import Settings  # noqa: PLC0415
     from shared import kafka  # noqa: PLC0415
 
     key = Fernet.generate_key().decode()
-    writing, reading = CommandSettings(encryption_key=key), ConsoleSettings(encryption_key=key)
+    writing, reading = CommandSettings(encryption_key=key), Settings(encryption_key=key)
     publisher = publish.Publisher(kafka.connect(writing, "documents"), writing.publish_seconds)
     pool = asyncpg.create_pool()
     async with httpx.AsyncClient() as client:

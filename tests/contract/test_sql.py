@@ -17,8 +17,8 @@ _EXPLAINED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "MERGE")
 _RUN = {"fetch", "fetchrow", "fetchval", "execute", "executemany", "cursor", "prepare"}
 AS_ANOTHER = {"services.local.quarantine": "console", "services.audit_fanout.store.proof": "console"}
 """What operators run by hand reads as the role that reads everything."""
-ON_ITS_OWN = "services.local.proof"
-"""It judges what the services wrote, so it may not use their statements; it reads as the superuser."""
+ON_ITS_OWN = "services.local."
+"""What runs the services on one machine judges what they wrote, so it may not use their statements; it is the superuser."""
 
 
 def _store(name: str) -> bool:
