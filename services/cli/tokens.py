@@ -2,7 +2,6 @@
 
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,9 +37,7 @@ def token(
     lifetime: Annotated[float, typer.Option(min=1, help="Forge: seconds it lives.")] = FORGE_LIFETIME,
     method: Annotated[str, typer.Option(help="Connect: the request's method.")] = "GET",
     path: Annotated[str, typer.Option(help="Connect: the request's path and query, - to read it.")] = "/",
-    body_file: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, allow_dash=True, help="Data Center: the body, - to read it."),
-    ] = None,
+    body_file: Annotated[typer.FileBinaryRead | None, typer.Option(help="Data Center: the body, - to read it.")] = None,
     state: State = DEFAULT_STATE,
 ) -> None:
     """Print a token, or for Data Center the value of X-Hub-Signature, that the local system accepts."""
@@ -54,8 +51,7 @@ def token(
     elif body_file is None:
         raise typer.BadParameter("a Data Center signature is over a body: give --body-file")
     else:
-        body = sys.stdin.buffer.read() if str(body_file) == "-" else body_file.read_bytes()
         try:
-            typer.echo(issuer.data_center(site or "local-dc", body)["X-Hub-Signature"])
+            typer.echo(issuer.data_center(site or "local-dc", body_file.read())["X-Hub-Signature"])
         except KeyError:
             raise typer.BadParameter(f"no such Data Center site here: {site}") from None

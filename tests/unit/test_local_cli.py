@@ -9,6 +9,7 @@ from services.cli import app
 from services.cli.options import Addresses, database_address, kafka_address
 from services.local.issuer import LocalIssuer
 from shared import tokens
+from shared.clock import now
 
 runner = CliRunner()
 ADDRESSES = Addresses(
@@ -23,7 +24,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_command_explains_itself() -> None:
-    for command in ([], ["up"], ["token"], ["migrate"], ["topics"], ["quarantine"], ["quarantine", "release"]):
+    for command in ([], ["up"], ["demo"], ["simulate"], ["token"], ["migrate"], ["topics"], ["quarantine"], ["quarantine", "release"]):
         result = runner.invoke(app, [*command, "--help"])
         assert result.exit_code == 0, result.output
         assert "Usage" in result.output
@@ -37,6 +38,26 @@ def test_a_data_center_signature_is_the_one_the_local_site_makes(tmp_path: Path)
     assert result.exit_code == 0, result.output
     expected = LocalIssuer.load_or_create(tmp_path / "issuer").data_center("local-dc", body.read_bytes())
     assert result.output.strip() == expected["X-Hub-Signature"]
+
+
+def test_what_is_signed_may_come_from_standard_input(tmp_path: Path) -> None:
+    issuer = LocalIssuer.load_or_create(tmp_path / "issuer")
+    words = ["token", "--state", str(tmp_path), "--kind"]
+    result = runner.invoke(app, [*words, "data-center", "--body-file", "-"], input=b'{"page": {"id": 5}}')
+    assert result.output.strip() == issuer.data_center("local-dc", b'{"page": {"id": 5}}')["X-Hub-Signature"]
+    result = runner.invoke(app, [*words, "connect", "--method", "POST", "--path", "-", "--account", "ann"], input="/v1/x?lic=active\n")
+    verified = tokens.verify_connect(
+        result.output.strip(), issuer.connect_secret, client_key=issuer.client_key, site_id="s", method="POST", path="/v1/x",
+        query="lic=active", now=now(),
+    )
+    assert (verified.caller.account_id, verified.caller.licence) == ("ann", "active")
+
+
+def test_a_data_center_site_that_is_not_here_has_no_signature(tmp_path: Path) -> None:
+    words = ["token", "--state", str(tmp_path), "--kind", "data-center", "--site", "nowhere", "--body-file", "-"]
+    result = runner.invoke(app, words, input=b"{}")
+    assert result.exit_code == 2
+    assert "no such Data Center site" in result.output
 
 
 def test_a_data_center_signature_needs_a_body(tmp_path: Path) -> None:
