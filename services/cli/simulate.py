@@ -14,7 +14,7 @@ from services.cli.options import DEFAULT_STATE, Addresses, State
 
 def simulate(
     rate: Annotated[float, typer.Option(min=1, help="Commands a second, beside the scripted situations.")] = 100,
-    seconds: Seconds = 20, seed: Seed = 1, lanes: Lanes = 32, state: State = DEFAULT_STATE,
+    seconds: Seconds = 20, seed: Seed = 1, lanes: Lanes = 16, state: State = DEFAULT_STATE,
 ) -> None:
     """Send what Confluence and its people would, then show what became of it.
 

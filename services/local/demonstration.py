@@ -90,11 +90,8 @@ async def drive(
         await client.install(address)
         everybody = [People(client, site) for site in world(seed, issuer.client_key, "local-dc", run)]
         await asyncio.gather(*(people.prepare() for people in everybody))
-        async with asyncio.TaskGroup() as group:
-            for people in everybody:
-                group.create_task(story.tell(people))
-            pages = group.create_task(traffic.flow(everybody, seed, seconds, lanes, rate, progress))
-        return pages.result()
+        await asyncio.gather(*(story.tell(people) for people in everybody))
+        return await traffic.flow(everybody, seed, seconds, lanes, rate, progress)
     finally:
         await client.close()
 
