@@ -56,7 +56,10 @@ class Sweep:
         """Sweep, wait, and sweep again; a sweep that fails is logged, and the next goes on."""
         while True:
             try:
-                result = "unfinished" if (await self.run_once()).unfinished else "done"
+                swept = await self.run_once()
+                for run in swept.recorded:
+                    log.info("removed", site_id=run.site_id, kind=run.kind, count=run.removed, run_id=str(run.run_id))
+                result = "unfinished" if swept.unfinished else "done"
             except AlreadySweeping:
                 result = "busy"
             except Exception:  # whatever it is, what this sweep left the next takes up
@@ -86,7 +89,9 @@ class Sweep:
 
     async def _carry_out(self, db: Connection, run: Run, swept: Swept) -> None:
         if run.finished_at is None:
-            run, complete = await self._remove(db, run)
+            if run.kind is Kind.AUDIT:
+                run = await self._drop_months(db, run)
+            run, complete = await self._remove_rows(db, run)
             if not complete:
                 swept.unfinished.append(run)
                 return
@@ -97,20 +102,10 @@ class Sweep:
         await self._publish([outgoing(run)])
         await runs.recorded(db, run, now())
         metrics.recorded.add(1, {"kind": run.kind})
-        log.info("removed", site_id=run.site_id, kind=run.kind, count=run.removed, run_id=str(run.run_id))
         swept.recorded.append(run)
 
-    async def _remove(self, db: Connection, run: Run) -> tuple[Run, bool]:
-        """The run with all that is due gone, or False with it."""
-        if run.kind is not Kind.AUDIT:
-            return await self._remove_rows(db, run)
-        whole = await self._drop_months(db, run)
-        rest, complete = await self._remove_rows(db, whole)
-        if rest.removed > whole.removed:
-            rest = await self._drop_months(db, rest)
-        return rest, complete
-
     async def _remove_rows(self, db: Connection, run: Run) -> tuple[Run, bool]:
+        """The run with all that is due gone; False, if that could not be."""
         size = self._settings.batch_rows
         while True:
             try:
@@ -143,7 +138,10 @@ class Sweep:
         return after
 
     async def _drop_months(self, db: Connection, run: Run) -> Run:
-        """The run with the months gone that nothing else is in; one that cannot be dropped in time is left to its rows."""
+        """The run with the months gone that nothing else is in.
+
+        One that cannot be dropped in time goes by rows, and then, empty, with the next sweep.
+        """
         for month in await audit.months(db, run.before):
             try:
                 run = await self._drop_month(db, run, month)

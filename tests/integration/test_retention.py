@@ -202,9 +202,11 @@ async def test_two_sweepers_at_once_and_one_works(scene: Scene) -> None:
 
     first = asyncio.create_task(Sweep(scene.pool, publish, scene.settings).run_once())
     await publishing.wait()
-    with pytest.raises(AlreadySweeping):
-        await scene.swept()
-    refused.set()
+    try:
+        with pytest.raises(AlreadySweeping):
+            await scene.swept()
+    finally:
+        refused.set()
     assert [r.removed for r in (await first).recorded] == [5]
     assert (await scene.swept()).recorded == []
     assert len(scene.published) == 1
