@@ -23,8 +23,8 @@ from tests.fault.load import Load
 from tests.stack import Database, Log
 from tests.waiting import until
 
-BATCH = 40
-"""Records a batch holds at most, unless a test says otherwise: few, so that any load is many batches."""
+BATCH, PART = 40, 15
+"""Records a batch holds at most, unless a test says otherwise, and a part of one: few, so that any load is many batches."""
 
 
 @dataclass
@@ -59,7 +59,8 @@ class Scene:
         environment = {
             "APPROVALFLOW_KAFKA": self.broker.bootstrap, "APPROVALFLOW_KAFKA_IDEMPOTENT": str(self.broker.idempotent),
             "APPROVALFLOW_DATABASE": self.database.dsn("decision"), "APPROVALFLOW_PARTITIONS": str(PARTITIONS),
-            "APPROVALFLOW_BATCH_RECORDS": str(batch), "APPROVALFLOW_HTTP_PORT": str(free_port()),
+            "APPROVALFLOW_BATCH_RECORDS": str(batch), "APPROVALFLOW_PART_RECORDS": str(PART),
+            "APPROVALFLOW_HTTP_PORT": str(free_port()),
         }
         command = [sys.executable, "-m", *(("tests.fault.runner", *trap) if trap else ("services.decision",))]
         child = Child("decision", command, self.directory / f"decision-{next(self._numbers)}.log", environment)
