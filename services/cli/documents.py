@@ -55,13 +55,13 @@ async def _services() -> tuple[dict[str, Any], dict[str, Any]]:
 
     from services.command import publish, replies  # noqa: PLC0415
     from services.command import wiring as command  # noqa: PLC0415
-    from services.command.settings import CommandSettings  # noqa: PLC0415
+    from services.command.settings import Settings as Writing  # noqa: PLC0415
     from services.console import wiring as console  # noqa: PLC0415
-    from services.console.settings import Settings  # noqa: PLC0415
+    from services.console.settings import Settings as Reading  # noqa: PLC0415
     from shared import kafka  # noqa: PLC0415
 
     key = Fernet.generate_key().decode()
-    writing, reading = CommandSettings(encryption_key=key), Settings(encryption_key=key)
+    writing, reading = Writing(encryption_key=key), Reading(encryption_key=key)
     publisher = publish.Publisher(kafka.connect(writing, "documents"), writing.publish_seconds)
     pool = asyncpg.create_pool()
     async with httpx.AsyncClient() as client:

@@ -1,8 +1,8 @@
 """Run the service: ``python -m services.command``."""
 
-from services.command.settings import CommandSettings
+from services.command.settings import Settings
 from services.command.wiring import build
 from shared.process import run
 
 if __name__ == "__main__":
-    run("command", CommandSettings(), build)
+    run("command", Settings(), build)

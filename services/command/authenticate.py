@@ -3,7 +3,7 @@
 from cryptography.fernet import MultiFernet
 from starlette.requests import Request
 
-from services.command.settings import CommandSettings
+from services.command.settings import Settings
 from shared import tokens
 from shared.callers import Callers, Lookup, connect_token
 from shared.clock import now
@@ -15,11 +15,11 @@ from shared.tokens import Principal
 class Authenticator(Callers):
     """Verifies requests; each method raises ``Unauthenticated`` for whatever it does not accept."""
 
-    _settings: CommandSettings
+    _settings: Settings
 
     def __init__(
         self,
-        settings: CommandSettings,
+        settings: Settings,
         tenant: Lookup,
         fernet: MultiFernet,
         forge: KeySource,

@@ -8,7 +8,7 @@ from shared.contracts.base import SiteId
 from shared.settings import CallerSettings
 
 
-class CommandSettings(CallerSettings):
+class Settings(CallerSettings):
     """How senders are verified, and how much of what is accepted. A platform without its keys is refused."""
 
     console_url: str = ""

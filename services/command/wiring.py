@@ -21,7 +21,7 @@ from services.command.ingress import Api
 from services.command.lifecycle import Lifecycle
 from services.command.limits import BodyLimit, InFlight
 from services.command.publish import Publisher
-from services.command.settings import CommandSettings
+from services.command.settings import Settings
 from services.command.webhooks import Webhooks
 from shared import health, kafka, postgres, problems
 from shared.keys import KeySource
@@ -29,7 +29,7 @@ from shared.openapi import complete
 
 
 @asynccontextmanager
-async def build(settings: CommandSettings) -> AsyncIterator[FastAPI]:
+async def build(settings: Settings) -> AsyncIterator[FastAPI]:
     """The running application."""
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
@@ -55,7 +55,7 @@ async def build(settings: CommandSettings) -> AsyncIterator[FastAPI]:
 
 
 def application(
-    settings: CommandSettings,
+    settings: Settings,
     pool: asyncpg.Pool,
     client: httpx.AsyncClient,
     publisher: Publisher,

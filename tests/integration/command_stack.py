@@ -12,7 +12,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from services.command.settings import CommandSettings
+from services.command.settings import Settings
 from services.command.wiring import build
 from services.local.issuer import LocalIssuer
 from shared.clock import now
@@ -79,7 +79,7 @@ class Service:
     client: httpx.AsyncClient
     log: Log
     issuer: LocalIssuer
-    settings: CommandSettings
+    settings: Settings
 
     async def post(
         self, path: str, body: Any, account: str | None = "712020:ann", site: str = "site-one", **options: Any
@@ -107,12 +107,12 @@ class Service:
         return await self.client.request(method, path, headers=named, **content)
 
 
-def settings_for(database: Database, broker: Broker, issuer: LocalIssuer) -> CommandSettings:
+def settings_for(database: Database, broker: Broker, issuer: LocalIssuer) -> Settings:
     """The service on this database and this broker, trusting this issuer."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in issuer.environment().items():
             patch.setenv(name, value)
-        return CommandSettings(
+        return Settings(
             database=database.dsn("command"),
             kafka=broker.bootstrap,
             kafka_idempotent=broker.idempotent,
@@ -135,7 +135,7 @@ def problem(response: httpx.Response, reason: Reason, field: str | None = None, 
 
 
 @asynccontextmanager
-async def running(settings: CommandSettings, issuer: LocalIssuer) -> AsyncIterator[Service]:
+async def running(settings: Settings, issuer: LocalIssuer) -> AsyncIterator[Service]:
     """Everything started, and stopped at the end."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka, auto_offset_reset="latest", enable_auto_commit=False, fetch_max_wait_ms=20

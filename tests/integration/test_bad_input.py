@@ -10,7 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
-from services.command.settings import CommandSettings
+from services.command.settings import Settings
 from services.local.issuer import LocalIssuer
 from shared.clock import now
 from shared.contracts.reasons import Reason
@@ -32,12 +32,12 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> LocalIssuer:
 
 
 @pytest.fixture(scope="module")
-def settings(database: Database, broker: Log, topics: list[str], issuer: LocalIssuer) -> CommandSettings:
+def settings(database: Database, broker: Log, topics: list[str], issuer: LocalIssuer) -> Settings:
     return settings_for(database, broker, issuer)
 
 
 @pytest.fixture(scope="module")
-async def service(settings: CommandSettings, issuer: LocalIssuer) -> AsyncIterator[Service]:
+async def service(settings: Settings, issuer: LocalIssuer) -> AsyncIterator[Service]:
     async with running(settings, issuer) as started:
         yield started
 

@@ -11,7 +11,7 @@ import asyncpg
 import httpx
 import pytest
 
-from services.command.settings import CommandSettings
+from services.command.settings import Settings
 from services.local.issuer import LocalIssuer
 from shared.clock import now
 from shared.contracts import commands as c
@@ -35,12 +35,12 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> LocalIssuer:
 
 
 @pytest.fixture(scope="module")
-def settings(database: Database, broker: Log, topics: list[str], issuer: LocalIssuer) -> CommandSettings:
+def settings(database: Database, broker: Log, topics: list[str], issuer: LocalIssuer) -> Settings:
     return settings_for(database, broker, issuer)
 
 
 @pytest.fixture(scope="module")
-async def service(settings: CommandSettings, issuer: LocalIssuer) -> AsyncIterator[Service]:
+async def service(settings: Settings, issuer: LocalIssuer) -> AsyncIterator[Service]:
     async with running(settings, issuer) as started:
         yield started
 
@@ -494,7 +494,7 @@ async def test_a_log_that_does_not_answer_is_503_and_the_same_key_goes_on(
     await service.log.next()
 
 
-async def test_more_at_once_than_allowed_are_turned_away_at_once(settings: CommandSettings, issuer: LocalIssuer) -> None:
+async def test_more_at_once_than_allowed_are_turned_away_at_once(settings: Settings, issuer: LocalIssuer) -> None:
     async with running(settings.model_copy(update={"max_in_flight": 1}), issuer) as small:
         found = await asyncio.gather(*(forge_hook(small) for _ in range(30)))
         assert {response.status_code for response in found} == {204, 503}
