@@ -91,10 +91,8 @@ def subscribe(
 
 def positions(records: Iterable[Record]) -> dict[TopicPartition, int]:
     """The offsets to commit once these records are handled: one past the last of each partition."""
-    result: dict[TopicPartition, int] = {}
-    for record in records:
-        result[TopicPartition(record.topic, record.partition)] = record.offset + 1
-    return result
+    following = {(record.topic, record.partition): record.offset + 1 for record in records}
+    return {TopicPartition(*place): offset for place, offset in following.items()}
 
 
 async def commit(consumer: Any, offsets: dict[TopicPartition, int]) -> None:
