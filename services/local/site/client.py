@@ -1,10 +1,12 @@
 """Signed requests, as Confluence and an app's users send them."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import cycle
 from typing import Any
 
 import httpx
@@ -16,6 +18,8 @@ from services.local.site.tally import APPLIED, Tally
 from services.local.site.world import Site
 
 _GIVE_UP = 30.0
+_POOL = 8
+"""Connections of one pool."""
 _TOKEN_SECONDS = 15.0
 """A person's token is used again for this long; it lives ten seconds more."""
 
@@ -36,8 +40,13 @@ class Client:
     """Sends to one system, over connections that are kept, and counts."""
 
     def __init__(self, address: str, issuer: LocalIssuer, tally: Tally, connections: int, prefix: str) -> None:
-        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        self._http = httpx.AsyncClient(base_url=address, limits=limits, timeout=httpx.Timeout(_GIVE_UP))
+        # A pool looks at each of its connections for every request, so many small ones cost less than one large.
+        context, limits = ssl.create_default_context(), httpx.Limits(max_connections=_POOL, max_keepalive_connections=_POOL)
+        self._pools = [
+            httpx.AsyncClient(base_url=address, limits=limits, timeout=httpx.Timeout(_GIVE_UP), verify=context)
+            for _ in range(-(-connections // _POOL))
+        ]
+        self._turn = cycle(self._pools)
         self._issuer = issuer
         self._tokens: dict[tuple[str, str | None, LicenceSaid], tuple[float, str]] = {}
         self._keys = 0
@@ -46,7 +55,7 @@ class Client:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await asyncio.gather(*(pool.aclose() for pool in self._pools))
 
     def new_key(self) -> str:
         """An Idempotency-Key that nobody used before."""
@@ -72,7 +81,7 @@ class Client:
         async with asyncio.timeout(_GIVE_UP):
             while True:
                 path, authorization = self._signed(site, ask)
-                response = await self._http.request(ask.method, path, content=body, headers={
+                response = await next(self._turn).request(ask.method, path, content=body, headers={
                     "Authorization": authorization, "Idempotency-Key": key, "Prefer": "wait=10",
                     "Content-Type": "application/json",
                 })
@@ -102,7 +111,7 @@ class Client:
         headers = {"Content-Type": "application/json"} | self._hook_signature(site, hook, body, forged=forged)
         async with asyncio.timeout(_GIVE_UP):
             while True:
-                response = await self._http.post(hook.path, content=body, headers=headers)
+                response = await next(self._turn).post(hook.path, content=body, headers=headers)
                 if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
                     break
                 self.tally.repeated += 1
@@ -122,5 +131,5 @@ class Client:
         """Install the local Connect tenant."""
         path = "/webhooks/connect/installed"
         token = self._issuer.install(address, path)
-        response = await self._http.post(path, json=self._issuer.install_body(), headers={"Authorization": f"JWT {token}"})
+        response = await next(self._turn).post(path, json=self._issuer.install_body(), headers={"Authorization": f"JWT {token}"})
         self.tally.webhook(f"POST {path}", str(response.status_code), "204")
