@@ -1,8 +1,8 @@
 """Pure: what the REST API accepts as bodies. Unknown fields are refused."""
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from shared.contracts.base import AccountId, Command, ObjectId, Text
+from shared.contracts.base import AccountId, Command, Moment, ObjectId, PageVersion, Text
 from shared.contracts.commands import Verdict
 from shared.contracts.workflow import Definition
 
@@ -27,7 +27,7 @@ class Nothing(Command):
 class NewApproval(Command):
     """Which version of the page to approve; without a workflow, by the one assigned."""
 
-    page_version: int = Field(ge=1, lt=1 << 31)
+    page_version: PageVersion
     space_id: ObjectId
     workflow_id: ObjectId | None = None
 
@@ -35,7 +35,7 @@ class NewApproval(Command):
 class NewDecision(Command):
     """A verdict on the version that was looked at; a rejection needs a comment."""
 
-    page_version: int = Field(ge=1, lt=1 << 31)
+    page_version: PageVersion
     verdict: Verdict
     comment: Text | None = None
 
@@ -44,25 +44,25 @@ class Members(Command):
     """Who is in a group, and when that was read."""
 
     members: tuple[AccountId, ...] = Field(max_length=10_000)
-    read_at: AwareDatetime
+    read_at: Moment
 
 
 class Admins(Command):
     """Who administers a space, and when that was read."""
 
     admins: tuple[AccountId, ...] = Field(max_length=10_000)
-    read_at: AwareDatetime
+    read_at: Moment
 
 
 class Owners(Command):
     """Who owns a workflow, and when that was read."""
 
     owners: tuple[AccountId, ...] = Field(max_length=100)
-    read_at: AwareDatetime
+    read_at: Moment
 
 
 class SiteLicence(Command):
     """Whether the site's licence is active, and when that was read."""
 
     active: bool
-    read_at: AwareDatetime
+    read_at: Moment

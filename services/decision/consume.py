@@ -13,13 +13,12 @@ from aiokafka import TopicPartition
 
 from services.decision import metrics
 from services.decision.domain.batch import Item
-from services.decision.engine import Engine, Failed, Settled
+from services.decision.engine import Engine, Settled
 from services.decision.parse import Part, parts
 from services.decision.publish import outgoing
 from services.decision.release import Release
 from services.decision.store import quarantine
 from shared.clock import now
-from shared.contracts.reasons import Reason
 from shared.kafka import BatchPublisher, Record, positions
 
 Commit = Callable[[dict[TopicPartition, int]], Awaitable[None]]
@@ -52,7 +51,8 @@ class Consumer:
                 seen = await self._engine.read(pages)
                 batch = self._engine.decide(pages, seen)
                 settled, failed = await self._engine.write(batch)
-                await self._hold(part, failed)
+                part.hold_failed(failed)
+                await self._hold(part)
                 await behind.done()
                 behind.start(self._publish(part, settled))
         await self._commit(positions(records))
@@ -65,13 +65,13 @@ class Consumer:
         elif part.records:
             async with self._pool.acquire() as db:
                 part.hold_back(await quarantine.blocked(db, part.keys()))
-            part.settled = await self._engine.settle_sites(part.sites)
+            part.settled, failed = await self._engine.settle_sites(part.sites)
+            part.hold_failed(failed)
         if part.pages:
             metrics.age_seconds.record(max(0.0, (now() - part.pages[0].envelope.time).total_seconds()))
         return part.pages
 
-    async def _hold(self, part: Part, failed: Failed) -> None:
-        part.held += [part.held_form(item, Reason.UNHANDLED, what) for item, what in failed]
+    async def _hold(self, part: Part) -> None:
         if not part.held:
             return
         async with self._pool.acquire() as db:

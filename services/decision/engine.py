@@ -23,6 +23,8 @@ Failed = list[tuple[Item, str]]
 _RACES = (
     asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError, LostRace,
 )
+_UNSTORABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, OverflowError)
+"""What the database will never take, however often it is asked; a race is told apart first."""
 
 
 class TooManyRaces(Exception):
@@ -72,7 +74,11 @@ class Engine:
         settled: Settled = []
         failed: Failed = []
         for _ in range(self._attempts):
-            landed = await self._write_once([change for change in batch.changes.values() if change.outcomes])
+            try:
+                landed = await self._write_once([change for change in batch.changes.values() if change.outcomes])
+            except _UNSTORABLE as error:
+                apart, bad = await self._one_by_one(batch.items, type(error).__name__)
+                return settled + apart, failed + bad
             lost = {at for at, change in batch.changes.items() if change.outcomes} - landed
             stand = [pair for pair in batch.results if _at(pair[0]) not in lost]
             metrics.conflicts.add(len(lost))
@@ -84,6 +90,23 @@ class Engine:
             again = [item for item in batch.items if _at(item) in lost]
             batch = self.decide(again, await self.read(again))
         raise TooManyRaces
+
+    async def _one_by_one(self, items: Sequence[Item], why: str) -> tuple[Settled, Failed]:
+        """One item made the whole batch unstorable: find it, so that it costs nobody but those behind it on its page."""
+        if len(items) == 1:
+            return [], [(items[0], why)]
+        settled: Settled = []
+        failed: Failed = []
+        held: set[Of] = set()
+        for item in items:
+            if _at(item) in held:
+                failed.append((item, "waiting"))
+                continue
+            good, bad = await self.settle_pages([item])
+            settled += good
+            failed += bad
+            held |= {_at(one) for one, _ in bad}
+        return settled, failed
 
     async def _write_once(self, changes: Sequence[PageChange]) -> set[Of]:
         if not changes:
@@ -97,24 +120,40 @@ class Engine:
         finally:
             metrics.write_seconds.record(time.perf_counter() - started)
 
-    async def settle_sites(self, items: Sequence[Item]) -> Settled:
+    async def settle_sites(self, items: Sequence[Item]) -> tuple[Settled, Failed]:
         """Give each item about a site, a space, a group or a workflow its outcome, if it tells anything new.
 
         What each kind looks at and locks differs, so each item takes a few round trips; they are rare, a part holds no
         more than ``SITES_AT_ONCE`` of them, and they share one transaction, whose commit costs more than all of theirs.
-        Locks are taken in the order of keys.
+        Locks are taken in the order of keys. One that cannot be stored is found by itself, and costs only its own key.
 
         :raises TooManyRaces: another writer was first each time.
         """
         if not items:
-            return []
+            return [], []
         for _ in range(self._attempts):
             try:
                 async with self._pool.acquire() as db, db.transaction():
-                    return await self._sites(db, sorted(items, key=lambda item: item.key))
+                    return await self._sites(db, sorted(items, key=lambda item: item.key)), []
             except _RACES:
                 metrics.conflicts.add(1)
+            except _UNSTORABLE as error:
+                return await self._sites_one_by_one(items, type(error).__name__)
         raise TooManyRaces
+
+    async def _sites_one_by_one(self, items: Sequence[Item], why: str) -> tuple[Settled, Failed]:
+        if len(items) == 1:
+            return [], [(items[0], why)]
+        settled: Settled = []
+        failed: Failed = []
+        for item in items:
+            if any(one.key == item.key for one, _ in failed):
+                failed.append((item, "waiting"))
+                continue
+            good, bad = await self.settle_sites([item])
+            settled += good
+            failed += bad
+        return settled, failed
 
     async def _sites(self, db: pages.Connection, items: Sequence[Item]) -> Settled:
         stored = await pages.read_outcomes(db, {item.envelope.id for item in items})

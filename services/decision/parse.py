@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.decision.domain.batch import Item
-from services.decision.engine import Settled
+from services.decision.engine import Failed, Settled
 from services.decision.store.quarantine import Held, hold, key_text
 from shared.contracts.commands import PageCommand, ReleaseQuarantine
 from shared.contracts.envelope import Unreadable, parse
@@ -47,6 +47,10 @@ class Part:
             else:
                 self.held.append(self.held_form(item, Reason.WAITING))
         return free
+
+    def hold_failed(self, failed: Failed) -> None:
+        """Keep what could not be handled, and why."""
+        self.held += [self.held_form(item, Reason.UNHANDLED, what) for item, what in failed]
 
     def held_form(self, item: Item, reason: Reason, detail: str = "") -> Held:
         """An item on its way to quarantine."""

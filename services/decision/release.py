@@ -77,10 +77,8 @@ class Release:
 
     async def _one(self, item: Item) -> Stored | bool | None:
         """The outcome, None where there is none to tell of, False where it cannot be handled yet."""
-        if not is_page(item):
-            told = await self._engine.settle_sites([item])
-            return told[0][1] if told else None
-        settled, failed = await self._engine.settle_pages([item])
+        settle = self._engine.settle_pages if is_page(item) else self._engine.settle_sites
+        settled, failed = await settle([item])
         if failed:
             return False
         return settled[0][1] if settled else None

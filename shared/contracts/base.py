@@ -1,10 +1,10 @@
 """What all messages are made of: frozen models and bounded, printable identifiers."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 SiteId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{1,128}$")]
 """One Confluence tenant: a cloudId, a Connect clientKey or a Data Center server id. No colon: it starts every key."""
@@ -23,7 +23,12 @@ AccountId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:._@-]{1,128}$
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00]*$", strip_whitespace=True)]
 """What a person wrote: bounded, and never logged, traced or put in a header."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f]*$")]
-PageVersion = Annotated[int, "Confluence's own version number of a page, from 1"]
+PageVersion = Annotated[int, Field(ge=1, lt=1 << 31)]
+"""Confluence's own version number of a page."""
+ExpectedVersion = Annotated[int, Field(ge=0, lt=1 << 31)]
+"""The version of our record that the caller saw."""
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9999, 1, 1, tzinfo=UTC))]
+"""A time that every part of the system can hold, whatever its zone."""
 
 
 class Command(BaseModel):
@@ -78,8 +83,3 @@ class Caller(Command):
 
 SYSTEM = Caller(channel=Channel.SYSTEM, environment=Environment.OTHER, licence=Licence.UNKNOWN)
 """The caller of commands that our own services issue."""
-
-__all__ = [
-    "SYSTEM", "AccountId", "AwareDatetime", "Caller", "Channel", "Command", "Environment", "Licence",
-    "Name", "ObjectId", "PageVersion", "Read", "SiteId", "Text", "datetime",
-]

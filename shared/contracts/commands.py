@@ -1,14 +1,12 @@
 """What may be asked. Each command's key (see ``topics``) decides which others it is ordered with."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from shared.contracts.base import AccountId, Caller, Command, ObjectId, SiteId, Text
+from shared.contracts.base import AccountId, Caller, Command, ExpectedVersion, Moment, ObjectId, PageVersion, SiteId, Text
 from shared.contracts.workflow import Definition
-
-ExpectedVersion = Annotated[int, Field(ge=0)]
 
 
 class SiteCommand(Command):
@@ -27,7 +25,7 @@ class PageCommand(SiteCommand):
 class SubmitApproval(PageCommand):
     """Start an approval of ``page_version``; without a workflow, the one assigned to the page, else to its space."""
 
-    page_version: int = Field(ge=1)
+    page_version: PageVersion
     space_id: ObjectId
     workflow_id: ObjectId | None = None
 
@@ -50,7 +48,7 @@ class RecordDecision(PageCommand):
     """One approver's verdict on the active step."""
 
     approval_id: ObjectId
-    page_version: int = Field(ge=1)
+    page_version: PageVersion
     verdict: Verdict
     comment: Comment | None = None
     expected_version: ExpectedVersion | None = None
@@ -121,7 +119,7 @@ class RecordWorkflowOwners(WorkflowCommand):
     """Who owns a workflow, as the upstream app read it."""
 
     owners: tuple[AccountId, ...] = Field(max_length=100)
-    read_at: AwareDatetime
+    read_at: Moment
 
 
 class RecordSpaceAdmins(SiteCommand):
@@ -129,7 +127,7 @@ class RecordSpaceAdmins(SiteCommand):
 
     space_id: ObjectId
     admins: tuple[AccountId, ...] = Field(max_length=10_000)
-    read_at: AwareDatetime
+    read_at: Moment
 
 
 class RecordGroupMembers(SiteCommand):
@@ -137,14 +135,14 @@ class RecordGroupMembers(SiteCommand):
 
     group_id: ObjectId
     members: tuple[AccountId, ...] = Field(max_length=10_000)
-    read_at: AwareDatetime
+    read_at: Moment
 
 
 class SetLicence(SiteCommand):
     """The licence of a site whose platform does not carry it in the token."""
 
     active: bool
-    read_at: AwareDatetime
+    read_at: Moment
 
 
 class CancelApprovals(SiteCommand):
@@ -156,7 +154,7 @@ class CancelApprovals(SiteCommand):
     scope: Literal["space", "workflow", "site"]
     scope_id: ObjectId
     cause: CancelCause
-    after: str = ""
+    after: str = Field(default="", pattern=r"^[^\x00]{0,128}$")
 
 
 class ReleaseQuarantine(SiteCommand):
@@ -165,7 +163,7 @@ class ReleaseQuarantine(SiteCommand):
     With ``set_aside`` the first one waiting, which can never be read, stays kept but holds nobody up.
     """
 
-    key: str
+    key: str = Field(pattern=r"^[^\x00]*$")
     set_aside: bool = False
 
 
@@ -173,7 +171,7 @@ class RecordRetention(SiteCommand):
     """What retention removed, so that the removal itself is audited."""
 
     run_id: str = Field(pattern=r"^[0-9a-f-]{36}$")
-    kind: str
+    kind: str = Field(pattern=r"^[a-z_]{1,64}$")
     removed: int = Field(ge=0)
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
-    before: AwareDatetime
+    before: Moment

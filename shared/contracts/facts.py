@@ -3,9 +3,7 @@
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
-
-from shared.contracts.base import AccountId, Caller, ObjectId, Read, SiteId
+from shared.contracts.base import AccountId, Caller, Moment, ObjectId, PageVersion, Read, SiteId
 
 
 class Fact(Read):
@@ -13,7 +11,7 @@ class Fact(Read):
 
     site_id: SiteId
     caller: Caller
-    happened_at: AwareDatetime
+    happened_at: Moment
 
 
 class PageChange(StrEnum):
@@ -35,7 +33,7 @@ class PageChanged(Fact):
 
     page_id: ObjectId
     change: PageChange
-    page_version: int | None = Field(default=None, ge=1)
+    page_version: PageVersion | None = None
     space_id: ObjectId | None = None
     author_id: AccountId | None = None
     editor_id: AccountId | None = None

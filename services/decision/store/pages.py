@@ -90,7 +90,8 @@ _WRITE_PAGES = """
            FOR SHARE OF p
     )
     SELECT * FROM updated UNION ALL SELECT * FROM inserted UNION ALL SELECT * FROM unchanged
-    UNION ALL SELECT site_id, page_id FROM g WHERE version = 0
+    UNION ALL SELECT site_id, page_id FROM g
+     WHERE version = 0 AND NOT EXISTS (SELECT FROM approvals.page p WHERE p.site_id = g.site_id AND p.page_id = g.page_id)
 """
 
 
