@@ -21,7 +21,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from services.decision.wiring import GROUP
-from services.local.child import Child, free_port
+from services.local.child import Child, DidNotStart, free_port
 from shared.clock import now
 from shared.contracts.base import Caller, Channel, Environment, Licence
 from shared.contracts.commands import CreateWorkflow, RecordDecision, RecordSpaceAdmins, SubmitApproval, Verdict
@@ -109,14 +109,14 @@ class Drained:
 
 
 @contextlib.asynccontextmanager
-async def decision(stage: Stage) -> AsyncIterator[psutil.Process]:
+async def decision(stage: Stage) -> AsyncIterator[Child]:
     """One decision process, as it runs anywhere."""
     environment = {
         "APPROVALFLOW_KAFKA": stage.kafka, "APPROVALFLOW_DATABASE": stage.dsn, "APPROVALFLOW_HTTP_PORT": str(free_port()),
     }
     child = Child("decision", [sys.executable, "-m", "services.decision"], stage.log, environment)
     try:
-        yield psutil.Process(child.pid)
+        yield child
     finally:
         await child.stop()
 
@@ -139,13 +139,19 @@ async def _committed(admin: AIOKafkaAdminClient) -> int:
 
 
 async def _drain(stage: Stage, admin: AIOKafkaAdminClient, records: int, progress: Progress, what: str) -> Drained:
-    """Start a decision process on a topic that is full, and measure until it has committed so many records."""
+    """Start a decision process on a topic that is full, and measure until it has committed so many records.
+
+    :raises DidNotStart: the process ended.
+    """
     before = await _committed(admin)
     task = progress.add_task(what, total=records)
     first: tuple[int, float, dict[str, float]] | None = None
-    async with decision(stage) as process, asyncio.timeout(300):
+    async with decision(stage) as child, asyncio.timeout(300):
+        process = psutil.Process(child.pid)
         processes = {"decision": process, **{name: psutil.Process(pid) for name, pid in stage.beside.items()}}
         while True:
+            if not child.alive:
+                raise DidNotStart(child.tail())
             done = await _committed(admin) - before
             progress.update(task, completed=done)
             if first is None and done:
