@@ -37,6 +37,8 @@ class Record(Protocol):
 
 
 Handler = Callable[[Sequence[Record]], Awaitable[None]]
+_POLL_MS = 5
+"""An empty poll sleeps as long again, so twice this is what an idle consumer adds to a record's way."""
 
 
 def connect(settings: ServiceSettings, service: str, request_seconds: float = 10) -> KafkaBroker:
@@ -60,7 +62,7 @@ async def _undecoded(_: KafkaMessage) -> None:
 
 def subscribe(
     broker: KafkaBroker, topic: Topic, group: str, handler: Handler, *, max_records: int, listener: Any = None,
-    patience: float | None = 60.0, fetch_min_bytes: int = 1, fetch_max_wait_ms: int = 50,
+    patience: float | None = 60.0, fetch_min_bytes: int = 1, fetch_max_wait_ms: int = 500,
 ) -> Any:
     """Hand batches of raw records to ``handler``; returns the subscriber, whose ``consumer`` commits.
 
@@ -70,8 +72,8 @@ def subscribe(
     """
     subscriber = broker.subscriber(
         topic.name, batch=True, group_id=group, ack_policy=AckPolicy.MANUAL, auto_offset_reset="earliest",
-        max_records=max_records, batch_timeout_ms=50, fetch_min_bytes=fetch_min_bytes,
-        fetch_max_wait_ms=fetch_max_wait_ms, max_partition_fetch_bytes=4 << 20,
+        max_records=max_records, batch_timeout_ms=_POLL_MS, fetch_min_bytes=fetch_min_bytes,
+        fetch_max_wait_ms=fetch_max_wait_ms, max_partition_fetch_bytes=1 << 19,
         parser=_raw, decoder=_undecoded, listener=listener,
     )
 

@@ -31,10 +31,18 @@ async def _init(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_encode_json, decoder=orjson.loads)
 
 
-async def connect_pool(dsn: str, size: int, application: str) -> asyncpg.Pool:
-    """A pool of at most ``size`` connections that give up a stuck statement after 30 seconds."""
+async def _as_it_is(_: asyncpg.Connection) -> None:
+    """Every statement here leaves a connection as it found it."""
+
+
+async def connect_pool(dsn: str, size: int, application: str, *, session_state: bool = False) -> asyncpg.Pool:
+    """A pool of at most ``size`` connections that give up a stuck statement after 30 seconds.
+
+    With ``session_state``, advisory locks and the like end when a connection is given back, at the price of a round
+    trip each time.
+    """
     return await asyncpg.create_pool(
-        dsn, min_size=1, max_size=size, init=_init,
+        dsn, min_size=1, max_size=size, init=_init, reset=None if session_state else _as_it_is,
         server_settings={
             "application_name": application, "statement_timeout": "30s",
             "idle_in_transaction_session_timeout": "5s",

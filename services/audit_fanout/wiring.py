@@ -48,7 +48,7 @@ async def _follow(
     stack: contextlib.AsyncExitStack, settings: Settings, pool: asyncpg.Pool, sink: Sink, *, gather: bool = False,
 ) -> Callable[[], AIOKafkaConsumer]:
     """Start a sink with connections of its own. One that fails is tried for ever, and holds up no other."""
-    wait = settings.archive_seconds if gather else 0.05
+    wait = settings.archive_seconds if gather else 0.5
     broker = kafka.connect(settings, f"{NAME}-{sink.name}", request_seconds=10 + wait)
 
     async def commit(offsets: dict[TopicPartition, int]) -> None:

@@ -21,6 +21,7 @@ _UNSURE = frozenset(
         Reason.FACTS_STALE,
         Reason.APPROVAL_OPEN,
         Reason.APPROVAL_CLOSED,
+        Reason.PAGE_UNAVAILABLE,
     }
 )
 

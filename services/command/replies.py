@@ -82,7 +82,7 @@ def follow(broker: KafkaBroker, partition: int, waiting: Waiting) -> Any:
         auto_offset_reset="latest",
         max_records=1000,
         batch_timeout_ms=10,
-        fetch_max_wait_ms=10,
+        fetch_max_wait_ms=500,
         parser=_raw,
         decoder=_undecoded,
     )

@@ -44,7 +44,7 @@ async def by_hand(settings: Settings, progress: Progress) -> AsyncIterator[Sweep
 
 async def _connect(stack: contextlib.AsyncExitStack, settings: Settings) -> tuple[asyncpg.Pool, kafka.BatchPublisher]:
     pool = await stack.enter_async_context(
-        await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, NAME)
+        await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, NAME, session_state=True)
     )
     publisher = kafka.BatchPublisher(settings, NAME)
     stack.push_async_callback(publisher.stop)

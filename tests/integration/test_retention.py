@@ -34,7 +34,7 @@ async def opened(database: Database, broker: Log, topics: list[str]) -> AsyncIte
     })
     publisher = BatchPublisher(settings, "retention")
     await publisher.start()
-    async with await connect_pool(database.dsn("retention"), 4, "test") as pool:
+    async with await connect_pool(database.dsn("retention"), 4, "test", session_state=True) as pool:
         db = await asyncpg.connect(database.dsn())
         yield Scene(db, pool, publisher.publish, settings)
         await db.close()

@@ -24,7 +24,7 @@ SITE = "site-1"
 async def scene(database: Database) -> AsyncIterator[Scene]:
     """A database that nothing but the command line sweeps."""
     db = await asyncpg.connect(database.dsn())
-    async with await connect_pool(database.dsn("retention"), 1, "test") as pool:
+    async with await connect_pool(database.dsn("retention"), 1, "test", session_state=True) as pool:
         cleared = Scene(db, pool, _nowhere, Settings())
         await cleared.clear()
         yield cleared

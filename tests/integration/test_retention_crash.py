@@ -71,7 +71,7 @@ async def scene(database: Database, broker: Log, topics: list[str]) -> AsyncIter
     })
     publisher = BatchPublisher(settings, "retention")
     await publisher.start()
-    async with await connect_pool(database.dsn("retention"), 1, "test") as pool:
+    async with await connect_pool(database.dsn("retention"), 1, "test", session_state=True) as pool:
         db = await asyncpg.connect(database.dsn())
         yield Scene(db, pool, publisher.publish, settings)
         await db.close()

@@ -22,7 +22,7 @@ from tests.stack import Database
 
 async def _sweep(database: Database, log: Log) -> int:
     """How many old outcomes went."""
-    async with await connect_pool(database.dsn("retention"), 1, "test") as pool:
+    async with await connect_pool(database.dsn("retention"), 1, "test", session_state=True) as pool:
         swept = await Sweep(pool, log.publish, Settings(pause_seconds=0)).run_once()  # type: ignore[arg-type]  # takes a sequence
     return sum(run.removed for run in swept.recorded)
 
