@@ -3,9 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any
 
 import asyncpg
 import structlog
@@ -14,7 +13,7 @@ from aiokafka import TopicPartition
 from services.decision import metrics
 from services.decision.domain.batch import Item
 from services.decision.engine import Engine, Settled
-from services.decision.parse import Part, parts
+from services.decision.parse import Part, lanes, parts
 from services.decision.publish import outgoing
 from services.decision.release import Release
 from services.decision.store import quarantine
@@ -30,31 +29,34 @@ class Consumer:
 
     def __init__(
         self, pool: asyncpg.Pool, engine: Engine, publisher: BatchPublisher, commit: Commit, part_records: int = 1000,
+        lane_count: int = 2,
     ) -> None:
         self._pool = pool
         self._engine = engine
         self._publisher = publisher
         self._commit = commit
         self._part_records = part_records
+        self._lane_count = lane_count
         self._release = Release(pool, engine)
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Settle a batch polled, tell of it, and only then commit its offsets.
 
-        It is settled in parts, and each part is told of while the next is settled, so that neither the broker nor the
-        database waits for the other. Whichever of the two fails, nothing of the batch is committed.
+        Partitions have no order between them, so they are settled in lanes side by side: while one lane waits for the
+        database or the broker, another decides. Whichever fails, nothing of the batch is committed.
         """
-        started = time.perf_counter()
-        async with Behind() as behind:
-            for part in parts(records, self._part_records):
+        async def settle(lane: Sequence[Record]) -> None:
+            for part in parts(lane, self._part_records):
                 pages = await self._prepare(part)
                 seen = await self._engine.read(pages)
                 batch = self._engine.decide(pages, seen)
                 settled, failed = await self._engine.write(batch)
                 part.hold_failed(failed)
                 await self._hold(part)
-                await behind.done()
-                behind.start(self._publish(part, settled))
+                await self._publish(part, settled)
+
+        started = time.perf_counter()
+        await _together(settle(lane) for lane in lanes(records, self._lane_count))
         await self._commit(positions(records))
         metrics.batch_seconds.record(time.perf_counter() - started)
 
@@ -93,27 +95,12 @@ class Consumer:
             metrics.outcomes.add(count, {"reason": reason})
 
 
-class Behind:
-    """One thing at a time, done behind what its block does. Leaving the block waits for it; an error on either side ends both."""
-
-    def __init__(self) -> None:
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin; what was begun before must be done."""
-        self._task = asyncio.create_task(work)
-
-    async def done(self) -> None:
-        """Wait for what was begun, and raise what it raised."""
-        if self._task is not None:
-            await self._task
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if error is None:
-            await self.done()
-        elif self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+async def _together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do all side by side; the first error ends the others, and is raised once they have ended."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,5 +1,6 @@
 """Step one: each record read by itself, so that a bad one holds up only what comes after it under its own key."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -67,6 +68,17 @@ def read_item(record: Record) -> Item:
     if route.key is None or route.key(envelope.data) != key:
         raise Unreadable("the key is not that of the message")
     return Item(record.topic, record.partition, record.offset, key, envelope)
+
+
+def lanes(records: Iterable[Record], most: int) -> list[list[Record]]:
+    """The records in at most so many lanes of about one length; those of one partition in one lane, in their order."""
+    partitions: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
+    for record in records:
+        partitions[record.topic, record.partition].append(record)
+    result: list[list[Record]] = [[] for _ in range(min(most, len(partitions)))]
+    for run in sorted(partitions.values(), key=len, reverse=True):
+        min(result, key=len).extend(run)
+    return result
 
 
 def parts(records: Sequence[Record], most: int) -> Iterator[Part]:

@@ -26,7 +26,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         await kafka.commit(subscriber.consumer, offsets)
 
     engine = Engine(pool, settings.facts_max_age, settings.write_attempts)
-    consumer = Consumer(pool, engine, publisher, commit, settings.part_records)
+    consumer = Consumer(pool, engine, publisher, commit, settings.part_records, settings.lanes)
     subscriber = kafka.subscribe(broker, INTAKE, GROUP, consumer.handle, max_records=settings.batch_records)
 
     async def database() -> bool:
