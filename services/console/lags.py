@@ -9,11 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from services.console.domain import Lag, lag
-from shared.contracts.topics import EVENTS, INTAKE
-
-GROUPS = {"decision": INTAKE.name, "audit-fanout-store": EVENTS.name, "audit-fanout-archive": EVENTS.name}
-"""Each consumer group, and the topic it reads."""
-
+from shared.contracts.topics import GROUPS
 
 Offsets = Mapping[TopicPartition, int]
 T = TypeVar("T")
@@ -42,7 +38,7 @@ class Lags:
                 raise
         return [
             lag(group, topic, _of(topic, begins), _of(topic, ends), {n: at.offset for n, at in _of(topic, done).items()})
-            for (group, topic), done in zip(GROUPS.items(), committed, strict=True)
+            for (group, topic), done in zip(((g, t.name) for g, t in GROUPS.items()), committed, strict=True)
         ]
 
     async def _connect(self) -> tuple[AIOKafkaAdminClient, AIOKafkaConsumer]:
@@ -62,7 +58,7 @@ class Lags:
 
 
 async def _bounds(admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer) -> tuple[Offsets, Offsets]:
-    topics = await admin.describe_topics(sorted(set(GROUPS.values())))
+    topics = await admin.describe_topics(sorted({topic.name for topic in GROUPS.values()}))
     places = [TopicPartition(topic["topic"], p["partition"]) for topic in topics for p in topic["partitions"]]
     if not all(topic["partitions"] for topic in topics):
         raise KafkaError("a topic is missing")

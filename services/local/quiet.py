@@ -1,11 +1,12 @@
 """Waiting until everything that was asked has been handled: no consumer group is behind what it reads."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
-from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.contracts.topics import EVENTS, INTAKE
+from shared.contracts.topics import GROUPS, INTAKE, TOPICS
 
 
 async def until_quiet(bootstrap: str, seconds: float) -> None:
@@ -13,21 +14,32 @@ async def until_quiet(bootstrap: str, seconds: float) -> None:
 
     :raises TimeoutError: it had not in time.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
-    await asyncio.gather(admin.start(), consumer.start())
+    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(seconds):
+        readers = {group: await stack.enter_async_context(_reader(bootstrap, group)) for group in GROUPS}
+        first = [group for group, topic in GROUPS.items() if topic is INTAKE]
+        while any([await _behind(readers[group]) for group in (*first, *GROUPS)]):
+            await asyncio.sleep(0.1)
+
+
+@contextlib.asynccontextmanager
+async def _reader(bootstrap: str, group: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """Sees what a group has committed, and is no member of it."""
+    reader = AIOKafkaConsumer(*(t.name for t in TOPICS), bootstrap_servers=bootstrap)
+    await reader.start()
+    partitions = [TopicPartition(GROUPS[group].name, n) for n in reader.partitions_for_topic(GROUPS[group].name) or ()]
+    await reader.stop()
+    reader = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
+    reader.assign(partitions)
+    await reader.start()
     try:
-        async with asyncio.timeout(seconds):
-            while await _behind(admin, consumer, INTAKE.name) or await _behind(admin, consumer, EVENTS.name):
-                await asyncio.sleep(0.1)
+        yield reader
     finally:
-        await asyncio.gather(admin.close(), consumer.stop())
+        await reader.stop()
 
 
-async def _behind(admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, topic: str) -> int:
-    """By how many records all groups together are behind: what they committed is read before where the topic ends."""
-    groups = [group for group, _ in await admin.list_consumer_groups()]
-    committed = [await admin.list_consumer_group_offsets(group) for group in groups]
-    places = {place for each in committed for place in each if place.topic == topic}
-    ends = await consumer.end_offsets(places) if places else {}
-    return sum(ends[place] - each[place].offset for each in committed for place in each if place in ends)
+async def _behind(reader: AIOKafkaConsumer) -> int:
+    """By how many records a group is behind: what it committed is read before where the topic ends."""
+    places = sorted(reader.assignment())
+    committed = {place: await reader.committed(place) or 0 for place in places}
+    ends = await reader.end_offsets(places)
+    return sum(max(0, ends[place] - committed[place]) for place in places)

@@ -99,5 +99,7 @@ EVENTS = Topic(
 REPLIES = Topic("approvalflow.replies.v1", ("decision",), ("command",), _routes("reply", {Outcome: None}), _DAY // 24)
 
 TOPICS = (INTAKE, EVENTS, REPLIES)
+GROUPS: Mapping[str, Topic] = {"decision": INTAKE, "audit-fanout-store": EVENTS, "audit-fanout-archive": EVENTS}
+"""Each consumer group, and the topic whose offsets it commits; replies are followed by no group."""
 TYPE_OF: Mapping[Model, Route] = {r.model: r for t in TOPICS for r in t.routes.values()}
 """The route of each message class."""
