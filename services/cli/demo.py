@@ -18,7 +18,7 @@ Seconds = Annotated[float, typer.Option(min=1, help="How long traffic is sent.")
 Lanes = Annotated[int, typer.Option(min=1, max=256, help="Pages under approval at once.")]
 
 
-def demo(seed: Seed = 1, seconds: Seconds = 20, lanes: Lanes = 16) -> None:
+def demo(seed: Seed = 1, seconds: Seconds = 20, lanes: Lanes = 4) -> None:
     """Start everything in a temporary directory, drive it as Confluence would, and judge what is stored.
 
     Ends with 1 if a guarantee does not hold, a command did not become what it should have, the audit log does not

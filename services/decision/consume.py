@@ -28,8 +28,8 @@ class Consumer:
     """Handles batches of ``intake.v1``. A crash anywhere brings the batch again, and every step has the same effect."""
 
     def __init__(
-        self, pool: asyncpg.Pool, engine: Engine, publisher: BatchPublisher, commit: Commit, part_records: int = 1000,
-        lane_count: int = 2,
+        self, pool: asyncpg.Pool, engine: Engine, publisher: BatchPublisher, commit: Commit, part_records: int = 500,
+        lane_count: int = 4,
     ) -> None:
         self._pool = pool
         self._engine = engine

