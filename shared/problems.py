@@ -61,7 +61,8 @@ def malformed(error: ValidationError | RequestValidationError, prefix: str = "")
     if errors and errors[0]["type"] == "extra_forbidden":
         where = where[:-1]  # its last part is the sender's own text
     pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in where)
-    return Refusal(Reason.MALFORMED, (prefix + pointer)[:200])
+    out_of_range = bool(errors) and errors[0]["type"] == Reason.TIME_OUT_OF_RANGE
+    return Refusal(Reason.TIME_OUT_OF_RANGE if out_of_range else Reason.MALFORMED, (prefix + pointer)[:200])
 
 
 def body_of(problem: Problem) -> bytes:

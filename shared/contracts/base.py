@@ -5,6 +5,9 @@ from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from shared.contracts.reasons import Reason
 
 SiteId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{1,128}$")]
 """One Confluence tenant: a cloudId, a Connect clientKey or a Data Center server id. No colon: it starts every key."""
@@ -27,7 +30,15 @@ PageVersion = Annotated[int, Field(ge=1, lt=1 << 31)]
 """Confluence's own version number of a page."""
 ExpectedVersion = Annotated[int, Field(ge=0, lt=1 << 31)]
 """The version of our record that the caller saw."""
-Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9999, 1, 1, tzinfo=UTC))]
+
+
+def _holdable(moment: datetime) -> datetime:
+    if not datetime(1970, 1, 1, tzinfo=UTC) <= moment < datetime(9999, 1, 1, tzinfo=UTC):
+        raise PydanticCustomError(Reason.TIME_OUT_OF_RANGE.value, "not a time that can be held")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_holdable)]
 """A time that every part of the system can hold, whatever its zone."""
 
 
