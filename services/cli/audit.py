@@ -52,10 +52,10 @@ def _utc(moment: datetime | None) -> datetime | None:
 
 
 async def _verify(address: str) -> "Verdict":
-    import asyncpg  # noqa: PLC0415 - each command loads only what it needs
+    import asyncpg
 
-    from services.audit_fanout.store import proof  # noqa: PLC0415
-    from services.audit_fanout.verify import verify  # noqa: PLC0415
+    from services.audit_fanout.store import proof
+    from services.audit_fanout.verify import verify
 
     db = await asyncpg.connect(address)
     try:
@@ -67,10 +67,10 @@ async def _verify(address: str) -> "Verdict":
 
 
 async def _export(address: str, site: str, page: str | None, span: tuple[datetime, datetime], file: BinaryIO) -> int:
-    import asyncpg  # noqa: PLC0415 - each command loads only what it needs
-    import orjson  # noqa: PLC0415
+    import asyncpg
+    import orjson
 
-    from services.audit_fanout.store import proof  # noqa: PLC0415
+    from services.audit_fanout.store import proof
 
     db, count = await asyncpg.connect(address), 0
     try:

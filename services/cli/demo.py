@@ -24,8 +24,8 @@ def demo(seed: Seed = 1, seconds: Seconds = 20, lanes: Lanes = 4) -> None:
     Ends with 1 if a guarantee does not hold, a command did not become what it should have, the audit log does not
     verify, or a process ends by itself.
     """
-    from services.cli import report  # noqa: PLC0415 - loads only what it needs
-    from services.local.demonstration import demonstrate  # noqa: PLC0415
+    from services.cli import report
+    from services.local.demonstration import demonstrate
 
     console = Console()
     with ended_well(console), tempfile.TemporaryDirectory(prefix="approvalflow-") as state:

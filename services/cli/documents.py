@@ -49,16 +49,16 @@ def as_text(content: dict[str, Any]) -> str:
 
 async def _services() -> tuple[dict[str, Any], dict[str, Any]]:
     """The routes of ``command`` and of ``console``, made with everything they need, and none of it connected."""
-    import asyncpg  # noqa: PLC0415 - each command loads only what it needs
-    import httpx  # noqa: PLC0415
-    from cryptography.fernet import Fernet  # noqa: PLC0415
+    import asyncpg
+    import httpx
+    from cryptography.fernet import Fernet
 
-    from services.command import publish, replies  # noqa: PLC0415
-    from services.command import wiring as command  # noqa: PLC0415
-    from services.command.settings import Settings as Writing  # noqa: PLC0415
-    from services.console import wiring as console  # noqa: PLC0415
-    from services.console.settings import Settings as Reading  # noqa: PLC0415
-    from shared import kafka  # noqa: PLC0415
+    from services.command import publish, replies
+    from services.command import wiring as command
+    from services.command.settings import Settings as Writing
+    from services.console import wiring as console
+    from services.console.settings import Settings as Reading
+    from shared import kafka
 
     key = Fernet.generate_key().decode()
     writing, reading = Writing(encryption_key=key), Reading(encryption_key=key)

@@ -23,7 +23,7 @@ async def until_told(work: Coroutine[Any, Any, T]) -> T:
 @contextlib.contextmanager
 def ended_well(console: Console) -> Iterator[None]:
     """Say why it did not, and end with 1; after a signal with 130."""
-    from services.local.supervisor import ChildEnded, DidNotStart  # noqa: PLC0415 - loads only what it needs
+    from services.local.supervisor import ChildEnded, DidNotStart
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains of a broker that is still starting
     try:

@@ -10,7 +10,7 @@ from services.cli.options import DEFAULT_STATE, Database, Kafka, State, database
 
 def migrate(database: Database = None, state: State = DEFAULT_STATE) -> None:
     """Apply the migrations that are missing. The address needs a role that may create others."""
-    from shared import postgres  # noqa: PLC0415 - each command loads only what it needs
+    from shared import postgres
 
     count = asyncio.run(postgres.migrate(database_address(database, state, "postgres")))
     typer.echo(f"{count} migrations are applied")
@@ -23,7 +23,7 @@ def topics(
     state: State = DEFAULT_STATE,
 ) -> None:
     """Create the topics that are missing; those that exist are left as they are."""
-    from shared.kafka import create_topics  # noqa: PLC0415 - each command loads only what it needs
+    from shared.kafka import create_topics
 
     for name in asyncio.run(create_topics(kafka_address(kafka, state)[0], partitions, replication)):
         typer.echo(name)

@@ -59,9 +59,9 @@ def release(
 
 
 async def _waiting(address: str, key: str | None, everything: bool) -> "list[Waiting]":
-    import asyncpg  # noqa: PLC0415 - each command loads only what it needs
+    import asyncpg
 
-    from services.local import quarantine as held  # noqa: PLC0415
+    from services.local import quarantine as held
 
     db = await asyncpg.connect(address)
     try:
@@ -73,10 +73,10 @@ async def _waiting(address: str, key: str | None, everything: bool) -> "list[Wai
 async def _release(
     address: str, servers: str, key: str, *, idempotent: bool, set_aside: bool, seconds: float,
 ) -> "Released":
-    import asyncpg  # noqa: PLC0415 - each command loads only what it needs
+    import asyncpg
 
-    from services.local import quarantine as held  # noqa: PLC0415
-    from shared.settings import ServiceSettings  # noqa: PLC0415
+    from services.local import quarantine as held
+    from shared.settings import ServiceSettings
 
     settings = ServiceSettings(kafka=servers, kafka_idempotent=idempotent)
     db = await asyncpg.connect(address)

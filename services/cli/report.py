@@ -25,7 +25,7 @@ def outcomes(console: Console, tally: Tally) -> None:
 
 def everything(console: Console, report: "Report") -> None:
     """The whole of a demonstration."""
-    from services.local.demonstration import LOAD_LIMIT, REST_LIMIT  # noqa: PLC0415 - loads only what it needs
+    from services.local.demonstration import LOAD_LIMIT, REST_LIMIT
 
     console.print(f"broker: {report.broker}", markup=False)
     console.print(f"pages approved under load: {report.pages}")

@@ -42,7 +42,7 @@ def plan(
     moment = datetime.now(UTC) if at is None else at.replace(tzinfo=at.tzinfo or UTC)
     planned = asyncio.run(_plan(database_address(database, state, "retention"), moment))
     if as_json:
-        from pydantic import TypeAdapter  # noqa: PLC0415 - each command loads only what it needs
+        from pydantic import TypeAdapter
 
         typer.echo(TypeAdapter(list[Planned]).dump_json(planned, indent=2))
         return
@@ -56,8 +56,8 @@ def plan(
 @retention.command()
 def run(database: Database = None, kafka: Kafka = None, state: State = DEFAULT_STATE) -> None:
     """Remove now what is due, and have it audited. Ends with 1 if some of it could not be removed."""
-    from services.retention.settings import Settings  # noqa: PLC0415 - each command loads only what it needs
-    from services.retention.sweep import AlreadySweeping  # noqa: PLC0415
+    from services.retention.settings import Settings
+    from services.retention.sweep import AlreadySweeping
 
     address = database_address(database, state, "retention")
     servers, idempotent = kafka_address(kafka, state)
@@ -79,7 +79,7 @@ def run(database: Database = None, kafka: Kafka = None, state: State = DEFAULT_S
 @policy.command("list")
 def list_policies(database: Database = None, state: State = DEFAULT_STATE) -> None:
     """Every policy."""
-    from services.retention.store import rules  # noqa: PLC0415 - each command loads only what it needs
+    from services.retention.store import rules
 
     table = Table("site", "kind", "days kept")
     for one in _ask(database, state, rules.policies):
@@ -93,9 +93,9 @@ def set_policy(
     database: Database = None, state: State = DEFAULT_STATE,
 ) -> None:
     """Let a site's records of one kind go once they are so old."""
-    import asyncpg  # noqa: PLC0415 - each command loads only what it needs
+    import asyncpg
 
-    from services.retention.store import rules  # noqa: PLC0415
+    from services.retention.store import rules
 
     try:
         _ask(database, state, lambda db: rules.set_policy(db, Policy(site, kind, days)))
@@ -106,7 +106,7 @@ def set_policy(
 @policy.command("remove")
 def remove_policy(site: Site, kind: OfKind, database: Database = None, state: State = DEFAULT_STATE) -> None:
     """Keep a site's records of one kind for good. Ends with 1 if that was so already."""
-    from services.retention.store import rules  # noqa: PLC0415 - each command loads only what it needs
+    from services.retention.store import rules
 
     _must(_ask(database, state, lambda db: rules.remove_policy(db, site, kind)), f"{site} has no policy for {kind}")
 
@@ -114,7 +114,7 @@ def remove_policy(site: Site, kind: OfKind, database: Database = None, state: St
 @hold.command("list")
 def list_holds(database: Database = None, state: State = DEFAULT_STATE) -> None:
     """Every hold, who placed it, and why."""
-    from services.retention.store import rules  # noqa: PLC0415 - each command loads only what it needs
+    from services.retention.store import rules
 
     table = Table("site", "page", "placed by", "since", "reason")
     for one in _ask(database, state, rules.holds):
@@ -129,7 +129,7 @@ def place(
     database: Database = None, state: State = DEFAULT_STATE,
 ) -> None:
     """Let nothing of a page or a site go from now on. Ends with 1 if it is held already."""
-    from services.retention.store import rules  # noqa: PLC0415 - each command loads only what it needs
+    from services.retention.store import rules
 
     _must(_ask(database, state, lambda db: rules.place_hold(db, site, page, reason, by or getpass.getuser())), "it is held already")
 
@@ -137,7 +137,7 @@ def place(
 @hold.command()
 def lift(site: Site, page: Page = "", database: Database = None, state: State = DEFAULT_STATE) -> None:
     """End a hold. Ends with 1 if there is none."""
-    from services.retention.store import rules  # noqa: PLC0415 - each command loads only what it needs
+    from services.retention.store import rules
 
     _must(_ask(database, state, lambda db: rules.lift_hold(db, site, page)), "there is no such hold")
 
@@ -153,7 +153,7 @@ def _ask(database: str | None, state: Any, question: "Callable[[asyncpg.Connecti
 
 
 async def _asked(address: str, question: "Callable[[asyncpg.Connection], Awaitable[T]]") -> T:
-    import asyncpg  # noqa: PLC0415 - each command loads only what it needs
+    import asyncpg
 
     db = await asyncpg.connect(address)
     try:
@@ -163,8 +163,8 @@ async def _asked(address: str, question: "Callable[[asyncpg.Connection], Awaitab
 
 
 async def _plan(address: str, at: datetime) -> list[Planned]:
-    from services.retention import domain  # noqa: PLC0415 - each command loads only what it needs
-    from services.retention.store import records, rules  # noqa: PLC0415
+    from services.retention import domain
+    from services.retention.store import records, rules
 
     async def planned(db: "asyncpg.Connection") -> list[Planned]:
         return [
@@ -175,7 +175,7 @@ async def _plan(address: str, at: datetime) -> list[Planned]:
 
 
 async def _run(settings: "Settings") -> "Swept":
-    from services.retention.wiring import by_hand  # noqa: PLC0415 - each command loads only what it needs
+    from services.retention.wiring import by_hand
 
     planned = await _plan(settings.database.get_secret_value(), datetime.now(UTC))
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

@@ -32,7 +32,7 @@ def up(
 
 
 async def _up(state: Path, console: Console, *, fixed_ports: bool) -> None:
-    from services.local.supervisor import running, until_told  # noqa: PLC0415 - loads only what it needs
+    from services.local.supervisor import running, until_told
 
     with console.status("starting") as status:
 
@@ -65,9 +65,9 @@ async def install(stack: "Stack") -> None:
 
     :raises httpx.HTTPStatusError: one of the two was refused.
     """
-    import httpx  # noqa: PLC0415 - loads only what it needs
+    import httpx
 
-    from shared.clock import now  # noqa: PLC0415
+    from shared.clock import now
 
     issuer, address = stack.issuer, stack.address("command")
     async with httpx.AsyncClient(base_url=address, timeout=15) as client:

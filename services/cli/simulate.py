@@ -20,10 +20,10 @@ def simulate(
 
     Ends with 1 if a command did not become what it should have.
     """
-    from services.cli import report  # noqa: PLC0415 - loads only what it needs
-    from services.local.demonstration import drive  # noqa: PLC0415
-    from services.local.issuer import LocalIssuer  # noqa: PLC0415
-    from services.local.site.tally import Tally  # noqa: PLC0415
+    from services.cli import report
+    from services.local.demonstration import drive
+    from services.local.issuer import LocalIssuer
+    from services.local.site.tally import Tally
 
     running = Addresses.load(state)
     if running is None:

@@ -41,7 +41,7 @@ def token(
     state: State = DEFAULT_STATE,
 ) -> None:
     """Print a token, or for Data Center the value of X-Hub-Signature, that the local system accepts."""
-    from services.local.issuer import LocalIssuer  # noqa: PLC0415 - each command loads only what it needs
+    from services.local.issuer import LocalIssuer
 
     issuer = LocalIssuer.load_or_create(state.resolve() / "issuer")
     if kind is Kind.FORGE:
