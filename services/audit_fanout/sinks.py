@@ -1,12 +1,11 @@
 """Where events go. Writing the same events again changes nothing, so that each sink can be behind by itself."""
 
 import asyncio
-import contextlib
 import hashlib
-import io
 import os
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
@@ -14,6 +13,7 @@ import asyncpg
 import fsspec
 import orjson
 import zstandard
+from fsspec.implementations.local import LocalFileSystem
 
 from services.audit_fanout import metrics
 from services.audit_fanout.domain import Entry, extend
@@ -52,32 +52,39 @@ class Store:
         :raises TooManyRaces: another writer was first again and again.
         """
         for _ in range(self._attempts):
-            with contextlib.suppress(asyncpg.UniqueViolationError, _Lost):
+            try:
                 await self._append(events)
+            except (asyncpg.UniqueViolationError, _Lost):
+                metrics.conflicts.add(1)
+            except asyncpg.CheckViolationError:  # a month that was there has been dropped
+                self._months.clear()
+            else:
                 return
-            metrics.conflicts.add(1)
         raise TooManyRaces
 
     async def _append(self, events: Events) -> None:
         async with self._pool.acquire() as db, db.transaction():
-            await self._make_room(db, events)
+            months = await self._make_room(db, events)
             heads = await store.heads(db, (record.partition for record, _ in events))
             known = await store.present(db, [entry for _, entry in events])
-            fresh: dict[int, dict[object, Entry]] = defaultdict(dict)
+            fresh: dict[int, list[Entry]] = defaultdict(list)
             for record, entry in events:
                 if entry.event_id not in known:
-                    fresh[record.partition].setdefault(entry.event_id, entry)
-            linked = [one for partition, entries in fresh.items() for one in extend(heads[partition], entries.values())]
+                    known.add(entry.event_id)
+                    fresh[record.partition].append(entry)
+            linked = [one for partition, entries in fresh.items() for one in extend(heads[partition], entries)]
             if linked and not await store.append(db, heads, linked):
                 raise _Lost
+        self._months |= months  # only now is their table there to stay
         metrics.repeated.add(len(events) - len(linked))
 
-    async def _make_room(self, db: store.Connection, events: Events) -> None:
+    async def _make_room(self, db: store.Connection, events: Events) -> set[tuple[int, int]]:
+        """Ask for the months that this process has not seen there; returns them."""
         months = {(e.occurred_at.year, e.occurred_at.month): e.occurred_at for _, e in events}
         missing = months.keys() - self._months
         if missing:
             await store.ensure_months(db, [months[month] for month in missing])
-            self._months |= missing
+        return missing
 
 
 class _Lost(Exception):
@@ -126,8 +133,18 @@ class Archive:
         part = f"{path}.{uuid4().hex}.part"  # two processes may write the same file
         with self._files.open(part, "wb") as file:
             file.write(content)
-            file.flush()
-            with contextlib.suppress(AttributeError, io.UnsupportedOperation):  # no file of this machine
+            if isinstance(self._files, LocalFileSystem):
+                file.flush()
                 os.fsync(file.fileno())
         self._files.mv(part, path)
+        if isinstance(self._files, LocalFileSystem):
+            _keep_name(Path(path).parent)
 
+
+def _keep_name(directory: Path) -> None:
+    """A file's new name survives a power cut only once its directory has been written."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -91,6 +91,8 @@ def _ahead(command: c.SiteCommand, page: Page | None, known: Known) -> bool:
     expected: int | None = getattr(command, "expected_version", None)
     if expected is not None and expected > (record.version if record is not None else 0):
         return True
+    if page is not None and isinstance(command, c.SubmitApproval):
+        return command.page_version > (page.page_version or 0)
     if page is None or not isinstance(command, c.RecordDecision):
         return False
     return page.approval is not None and command.page_version > page.approval.page_version

@@ -17,6 +17,8 @@ from services.command.translate_forge import translate
 from services.command.translate_hooks import translate_connect, translate_data_center
 from shared.clock import now
 from shared.contracts.base import Channel
+from shared.contracts.reasons import Reason
+from shared.problems import Refusal
 
 _tracer = trace.get_tracer("approvalflow.command")
 Translated = Callable[[Request], Awaitable[Translation]]
@@ -52,6 +54,8 @@ class Webhooks:
 
     async def _forge(self, request: Request) -> Translation:
         principal = await self.authenticator.forge(request)
+        if principal.caller.account_id is not None:  # events are told by Confluence; a person's token is a frontend's
+            raise Refusal(Reason.NOT_PERMITTED)
         return translate(read_object(await request.body()), principal.site_id, principal.caller, now())
 
     async def _connect(self, request: Request) -> Translation:

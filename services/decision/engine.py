@@ -27,10 +27,6 @@ _UNSTORABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, Ove
 """What the database will never take, however often it is asked; a race is told apart first."""
 
 
-class TooManyRaces(Exception):
-    """Another writer was first too many times in a row; the batch comes again."""
-
-
 class Engine:
     """Turns readable records into stored outcomes."""
 
@@ -67,9 +63,9 @@ class Engine:
         return decide_batch(items, seen, at - self._max_age, at)
 
     async def write(self, batch: Batch) -> tuple[Settled, Failed]:
-        """Write what was decided; what lost a race is read and decided again.
+        """Write what was decided; what lost a race is read and decided again, at last each item by itself.
 
-        :raises TooManyRaces: another writer was first each time.
+        An item that loses every race even so has something against it that is no race, and is among those that failed.
         """
         settled: Settled = []
         failed: Failed = []
@@ -89,7 +85,8 @@ class Engine:
                 return settled, failed
             again = [item for item in batch.items if _at(item) in lost]
             batch = self.decide(again, await self.read(again))
-        raise TooManyRaces
+        apart, bad = await self._one_by_one(batch.items, "too many races")
+        return settled + apart, failed + bad
 
     async def _one_by_one(self, items: Sequence[Item], why: str) -> tuple[Settled, Failed]:
         """One item made the whole batch unstorable: find it, so that it costs nobody but those behind it on its page."""
@@ -127,7 +124,6 @@ class Engine:
         more than ``SITES_AT_ONCE`` of them, and they share one transaction, whose commit costs more than all of theirs.
         Locks are taken in the order of keys. One that cannot be stored is found by itself, and costs only its own key.
 
-        :raises TooManyRaces: another writer was first each time.
         """
         if not items:
             return [], []
@@ -139,7 +135,7 @@ class Engine:
                 metrics.conflicts.add(1)
             except _UNSTORABLE as error:
                 return await self._sites_one_by_one(items, type(error).__name__)
-        raise TooManyRaces
+        return await self._sites_one_by_one(items, "too many races")
 
     async def _sites_one_by_one(self, items: Sequence[Item], why: str) -> tuple[Settled, Failed]:
         if len(items) == 1:

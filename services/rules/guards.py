@@ -69,7 +69,7 @@ def submit(command: SubmitApproval, page: Page, known: Known) -> Reason | None:
         return Reason.PAGE_UNAVAILABLE
     if known.space.removed_at is not None:
         return Reason.SPACE_REMOVED
-    if page.page_version is not None and command.page_version < page.page_version:
+    if page.page_version not in (None, command.page_version):
         return Reason.PAGE_VERSION_STALE
     if page.approval is not None and page.approval.status is Status.OPEN:
         return Reason.APPROVAL_OPEN

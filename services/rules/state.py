@@ -44,6 +44,7 @@ class Page(NamedTuple):
     edited_at: datetime | None = None
     author_id: str | None = None
     editor_id: str | None = None
+    space_at: datetime | None = None
     approval: Approval | None = None
 
 

@@ -51,6 +51,7 @@ CREATE TABLE approvals.page (
     state            text     NOT NULL DEFAULT 'current' CHECK (state IN ('current', 'archived', 'trashed', 'removed')),
     state_at         timestamptz,
     edited_at        timestamptz,
+    space_at         timestamptz,  -- since when, by Confluence's clock, it is in its space
     author_id        text,
     editor_id        text,
     run              integer  CHECK (run > 0),
@@ -74,7 +75,7 @@ CREATE INDEX page_open_space ON approvals.page (site_id, space_id, page_id) WHER
 -- may gain columns while a writer that does not know them still runs.
 CREATE TYPE approvals.page_write AS (
     read integer, site_id text, page_id text, version integer, page_version integer, space_id text, state text,
-    state_at timestamptz, edited_at timestamptz, author_id text, editor_id text, run integer, workflow_id text,
+    state_at timestamptz, edited_at timestamptz, author_id text, editor_id text, space_at timestamptz, run integer, workflow_id text,
     workflow_version integer, approved_version integer, status text, step smallint, round integer, approvals integer,
     seats bytea, submitted_at timestamptz
 );
@@ -118,8 +119,10 @@ CREATE TABLE approvals.outcome (
 );
 -- This prevents one person's voice from counting twice on a step.
 CREATE UNIQUE INDEX outcome_one_vote ON approvals.outcome (site_id, page_id, run, round, step, voter_id) WHERE voter_id IS NOT NULL;
--- This prevents two writers from both succeeding from one version of a page or workflow.
-CREATE UNIQUE INDEX outcome_one_version ON approvals.outcome (site_id, key, version) WHERE reason IS NULL AND version > 0;
+-- This prevents two writers from both succeeding from one version of a page or workflow (ids of the two may be alike).
+CREATE UNIQUE INDEX outcome_one_version
+    ON approvals.outcome (site_id, key, version, (event_type = 'approvalflow.event.workflow-event.v1'))
+ WHERE reason IS NULL AND version > 0;
 -- Costs next to nothing to keep up, and lets retention find old rows, which lie together.
 CREATE INDEX outcome_age ON approvals.outcome USING brin (decided_at);
 

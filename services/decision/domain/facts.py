@@ -76,10 +76,11 @@ def _in_state(fact: PageChanged, page: Page) -> Page:
 
 
 def _moved(fact: PageChanged, page: Page) -> Page:
-    newer = page.edited_at is None or fact.happened_at >= page.edited_at
-    if fact.space_id is None or fact.space_id == page.space_id or not (newer or page.space_id is None):
+    """Any event may carry the space; the latest that names another counts, so that a late one moves nothing back."""
+    late = page.space_at is not None and fact.happened_at < page.space_at
+    if fact.space_id is None or fact.space_id == page.space_id or late:
         return page
-    return page._replace(space_id=fact.space_id)
+    return page._replace(space_id=fact.space_id, space_at=fact.happened_at)
 
 
 def _edited(fact: PageChanged, page: Page) -> Page:

@@ -42,9 +42,13 @@ class Directory:
 def needs(messages: Iterable[PageMessage], pages: Mapping[Of, Page]) -> Needs:
     """What deciding these messages on these pages takes."""
     result = Needs()
+    named: dict[Of, set[str]] = {}
     for message in messages:
-        page = pages.get((message.site_id, message.page_id))
+        at = (message.site_id, message.page_id)
+        page = pages.get(at)
         caller, site = message.caller, message.site_id
+        if isinstance(message, PageChanged | SubmitApproval) and message.space_id is not None:
+            named.setdefault(at, set()).add(message.space_id)
         if caller.environment is Environment.PRODUCTION and caller.licence is Licence.UNKNOWN:
             result.licences.add(site)
         if page is not None and page.approval is not None:
@@ -55,19 +59,24 @@ def needs(messages: Iterable[PageMessage], pages: Mapping[Of, Page]) -> Needs:
         if isinstance(message, RecordDecision) and caller.account_id is not None:
             result.members.add((site, caller.account_id))
         elif isinstance(message, SubmitApproval):
-            _submission(message, page, result)
-        elif isinstance(message, ResetApproval | CancelApproval) and page is not None and page.space_id is not None:
-            result.spaces.add((site, page.space_id))
+            _submission(message, _spaces(page, named.get(at, ())), result)
+        elif isinstance(message, ResetApproval | CancelApproval):
+            result.spaces |= {(site, space) for space in _spaces(page, named.get(at, ()))}
     return result
 
 
-def _submission(message: SubmitApproval, page: Page | None, result: Needs) -> None:
-    space = (page.space_id if page is not None else None) or message.space_id
-    result.spaces.add((message.site_id, space))
+def _spaces(page: Page | None, named: Iterable[str]) -> set[str]:
+    """Where the page may be by then: where it was read, and wherever what comes before in the batch puts it."""
+    return {*named} | ({page.space_id} if page is not None and page.space_id is not None else set())
+
+
+def _submission(message: SubmitApproval, spaces: set[str], result: Needs) -> None:
+    site = message.site_id
+    result.spaces |= {(site, space) for space in spaces}
     if message.workflow_id is not None:
-        result.workflows.add((message.site_id, message.workflow_id))
+        result.workflows.add((site, message.workflow_id))
     else:
-        result.assignments |= {(message.site_id, "page", message.page_id), (message.site_id, "space", space)}
+        result.assignments |= {(site, "page", message.page_id)} | {(site, "space", space) for space in spaces}
 
 
 def known_for(message: PageMessage, page: Page, directory: Directory, oldest: datetime) -> Known:

@@ -93,14 +93,12 @@ def _record(command: RecordDecision, cause: Cause, page: Page, known: Known, now
 def _submit(command: SubmitApproval, cause: Cause, page: Page, known: Known, now: datetime) -> Outcome:
     workflow = known.workflow
     assert workflow is not None  # noqa: S101 - the guard saw to it
-    newer = page.page_version is None or command.page_version > page.page_version
     approval = Approval(
         run=page.approval.run + 1 if page.approval else 1, workflow_id=workflow.workflow_id,
         workflow_version=workflow.workflow_version, page_version=command.page_version, submitted_at=now,
     )
     state = page._replace(
-        version=page.version + 1, page_version=command.page_version, approval=approval,
-        space_id=page.space_id or command.space_id, editor_id=None if newer else page.editor_id,
+        version=page.version + 1, approval=approval, space_id=page.space_id or command.space_id,
     )
     event = ApprovalSubmitted(**about(state, approval, cause, now), workflow_version=approval.workflow_version)
     return Decided(state, event, replaced=page.approval)

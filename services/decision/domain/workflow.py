@@ -60,6 +60,8 @@ def refusal(command: WorkflowCommand, present: Workflow | None, known: Known) ->
         return Reason.NOT_FOUND
     if reason := guards.owner_or_admin(command.caller, present, known):
         return reason
+    if isinstance(command, AssignWorkflow) and command.scope == "space" and command.scope_id != present.space_id:
+        return Reason.NOT_PERMITTED
     if present.archived:
         return Reason.WORKFLOW_ARCHIVED
     expected = getattr(command, "expected_version", None)

@@ -43,7 +43,8 @@ def _page(row: asyncpg.Record) -> Page:
         )
     return Page(
         row["site_id"], row["page_id"], row["version"], row["page_version"], row["space_id"], row["state"],
-        row["state_at"], row["edited_at"], row["author_id"], row["editor_id"], approval,
+        row["state_at"], row["edited_at"], row["author_id"], row["editor_id"], row["space_at"],
+        approval,
     )
 
 
@@ -69,6 +70,7 @@ _WRITE_PAGES = """
         UPDATE approvals.page p SET
             version = g.version, page_version = g.page_version, space_id = g.space_id, state = g.state,
             state_at = g.state_at, edited_at = g.edited_at, author_id = g.author_id, editor_id = g.editor_id,
+            space_at = g.space_at,
             run = g.run, workflow_id = g.workflow_id, workflow_version = g.workflow_version,
             approved_version = g.approved_version, status = g.status, step = g.step, round = g.round,
             approvals = g.approvals, seats = g.seats, submitted_at = g.submitted_at
@@ -77,9 +79,9 @@ _WRITE_PAGES = """
         RETURNING p.site_id, p.page_id
     ), inserted AS (
         INSERT INTO approvals.page (
-            site_id, page_id, version, page_version, space_id, state, state_at, edited_at, author_id, editor_id, run,
+            site_id, page_id, version, page_version, space_id, state, state_at, edited_at, author_id, editor_id, space_at, run,
             workflow_id, workflow_version, approved_version, status, step, round, approvals, seats, submitted_at)
-        SELECT site_id, page_id, version, page_version, space_id, state, state_at, edited_at, author_id, editor_id, run,
+        SELECT site_id, page_id, version, page_version, space_id, state, state_at, edited_at, author_id, editor_id, space_at, run,
             workflow_id, workflow_version, approved_version, status, step, round, approvals, seats, submitted_at
           FROM g WHERE read = 0 AND version > 0
         ON CONFLICT DO NOTHING
@@ -119,7 +121,7 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
 def _page_row(change: PageChange) -> tuple[Any, ...]:
     p, a = change.after, change.after.approval
     head = (change.read.version, p.site_id, p.page_id, p.version, p.page_version, p.space_id, p.state, p.state_at,
-            p.edited_at, p.author_id, p.editor_id)
+            p.edited_at, p.author_id, p.editor_id, p.space_at)
     if a is None:
         return (*head, *(None,) * 10)
     return (*head, a.run, a.workflow_id, a.workflow_version, a.page_version, a.status.value, a.step, a.round,
@@ -135,6 +137,7 @@ _KEEP_FORMER = """
 _KEEP_COMMENTS = """
     INSERT INTO approvals.comment (command_id, site_id, author_id, salt, body)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+    ON CONFLICT (command_id) DO NOTHING
 """
 
 

@@ -57,11 +57,13 @@ SOURCES = {
         held="h.page_id IN ('', coalesce((SELECT o.page_id FROM approvals.outcome o"
              " WHERE o.command_id = t.command_id), h.page_id))",
     ),
-    # Votes on the active round say who may still decide, and that nobody does twice.
+    # Votes on the active round say who may still decide, and that nobody does twice. A command whose key is still known
+    # may be asked for again, and must then find what became of it.
     Kind.OUTCOMES: _Source(
         "approvals.outcome", "command_id", "decided_at", "",
         free="NOT EXISTS (SELECT FROM approvals.page p WHERE t.voter_id IS NOT NULL AND p.site_id = t.site_id"
-             " AND p.page_id = t.page_id AND p.run = t.run AND p.round = t.round AND p.status = 'open')",
+             " AND p.page_id = t.page_id AND p.run = t.run AND p.round = t.round AND p.status = 'open')"
+             " AND NOT EXISTS (SELECT FROM command.idempotency_key k WHERE k.command_id = t.command_id)",
     ),
     # Only what a chain's end covers: what is left must still lead there.
     Kind.AUDIT: _Source(
