@@ -1,6 +1,6 @@
 """Run the command line."""
 
-from services.cli import app
+from services.cli import main
 
 if __name__ == "__main__":
-    app()
+    main()

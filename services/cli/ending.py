@@ -14,9 +14,10 @@ T = TypeVar("T")
 
 
 async def until_told(work: Coroutine[Any, Any, T]) -> T:
-    """Do this work; SIGTERM gives it up as Ctrl-C does."""
+    """Do this work; SIGTERM and SIGHUP give it up as Ctrl-C does."""
     task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for what in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(what, task.cancel)
     return await task
 
 

@@ -129,13 +129,13 @@ async def _stop(stack: Stack) -> None:
 
 
 async def until_told(stack: Stack) -> None:
-    """Keep it running until SIGINT or SIGTERM, or until a process ends.
+    """Keep it running until it is told to stop (SIGINT, SIGTERM, SIGHUP), or until a process ends.
 
     :raises ChildEnded: one did.
     """
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for what in (signal.SIGINT, signal.SIGTERM):
+    for what in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(what, told.set)
     watching = asyncio.create_task(stack.watch())
     waiting = asyncio.create_task(told.wait())

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -173,3 +174,36 @@ async def test_a_checkpoint_is_taken_when_a_chain_has_grown_and_kept_in_the_arch
     assert following is not None
     assert following.number == taken.number + 1
     assert (await verify(owner)).wrong is None
+
+
+async def test_a_month_whose_first_write_failed_or_that_was_dropped_is_made_again(
+    owner: asyncpg.Connection, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    long_ago = datetime(2031, 5, 6, tzinfo=UTC)
+    sink, first = Store(pool, 5), raw(an_event(occurred_at=long_ago), 0)
+    with monkeypatch.context() as broken:
+        broken.setattr("services.audit_fanout.store.entries.append", _unreachable)
+        with pytest.raises(ConnectionError):
+            await sink.write([first])
+    await sink.write([first])
+    assert await owner.fetchval("SELECT count(*) FROM audit.entry WHERE event_id = $1", first[1].event_id) == 1
+    later = raw(an_event(occurred_at=datetime(2031, 6, 6, tzinfo=UTC)), 0)
+    await sink.write([later])
+    await owner.execute("CREATE TABLE kept AS SELECT * FROM audit.entry_2031_06")
+    await owner.execute("DROP TABLE audit.entry_2031_06")
+    again = raw(an_event(occurred_at=datetime(2031, 6, 7, tzinfo=UTC)), 0)
+    await sink.write([again])
+    await owner.execute("INSERT INTO audit.entry SELECT * FROM kept")
+    await owner.execute("DROP TABLE kept")
+    assert (await verify(owner)).wrong is None
+
+
+async def _unreachable(*_: object) -> bool:
+    raise ConnectionError
+
+
+async def test_one_event_on_two_partitions_has_one_entry(owner: asyncpg.Connection, pool: asyncpg.Pool) -> None:
+    event = an_event()
+    await Store(pool, 5).write([raw(event, 0), raw(event, 1)])
+    await Store(pool, 5).write([raw(event, 2)])
+    assert await owner.fetchval("SELECT count(*) FROM audit.entry WHERE event_id = $1", UUID(event.command_id)) == 1

@@ -10,11 +10,19 @@ from aiokafka import TopicPartition
 from shared.clock import now
 from shared.contracts.commands import RecordGroupMembers, RecordSpaceAdmins
 from shared.contracts.topics import INTAKE
-from tests.builders import ALICE, BOB, SPACE, a_caller, a_decision, a_submission
+from tests.builders import ALICE, BOB, SPACE, WORKFLOW, a_caller, a_decision, a_submission
 from tests.integration.test_decision import Bench, bench
 from tests.stack import Database
 
 __all__ = ["bench"]
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def _empty_quarantine(database: Database) -> None:
+    """Each test's log begins at its first record, and a record is kept once for each place on the log."""
+    owner = await asyncpg.connect(database.dsn())
+    await owner.execute("DELETE FROM approvals.quarantine")
+    await owner.close()
 
 
 @pytest_asyncio.fixture
@@ -87,3 +95,25 @@ async def test_a_refusal_judged_on_a_page_that_was_not_there_does_not_stand_once
         "SELECT reason, version FROM approvals.outcome WHERE site_id = $1 AND voter_id IS NOT NULL", bench.lane.site)
     assert outcome is not None
     assert (outcome["reason"], outcome["version"]) == (None, 2)
+
+
+async def test_a_page_may_have_the_id_of_a_workflow(bench: Bench) -> None:
+    alike = bench.lane.record(a_submission(page_id=WORKFLOW))
+    await bench.consumer.handle([alike, bench.lane.record(a_decision(BOB))])
+    assert await bench.count("approvals.page", f"page_id = '{WORKFLOW}' AND status = 'open'") == 1
+    assert await bench.count("approvals.outcome", "voter_id IS NOT NULL") == 1
+
+
+async def test_what_loses_every_race_is_kept_and_ends_nobody_elses_turn(bench: Bench, database: Database) -> None:
+    """A unique violation that is no race: the version it would have is taken by something else under its key."""
+    owner = await asyncpg.connect(database.dsn())
+    try:
+        await owner.execute(
+            "INSERT INTO approvals.outcome (command_id, site_id, key, version, event_type, event, decided_at)"
+            " VALUES (gen_random_uuid(), $1, $2, 1, 'other', '{}', now())", bench.lane.site, f"{bench.lane.site}:taken")
+    finally:
+        await owner.close()
+    await bench.consumer.handle([bench.lane.record(a_submission(page_id="taken")), bench.lane.record(a_decision(BOB))])
+    assert await bench.count("approvals.outcome", "voter_id IS NOT NULL") == 1
+    [held] = await bench.pool.fetch("SELECT reason, detail FROM approvals.quarantine WHERE key = $1", f"{bench.lane.site}:taken")
+    assert (held["reason"], held["detail"]) == ("unhandled", "too many races")

@@ -53,3 +53,19 @@ async def test_votes_on_the_active_round_stay_until_the_approval_ends(database: 
         await _age(db)
         assert await _sweep(database, log) == 3
     await db.close()
+
+
+async def test_what_became_of_a_command_stays_as_long_as_its_key_may_be_sent_again(database: Database) -> None:
+    site, log = f"site-{uuid4().hex[:8]}", Log()
+    db = await asyncpg.connect(database.dsn())
+    async with await connect_pool(database.dsn("decision"), 4, "test") as pool:
+        consumer = Consumer(pool, Engine(pool, timedelta(hours=24), 5), log, log.commit)  # type: ignore[arg-type]  # in memory
+        await consumer.handle([Lane(site).record(a_submission())])
+    await rules.set_policy(db, Policy(site, Kind.OUTCOMES, 40))
+    await _age(db)
+    await db.execute("INSERT INTO command.idempotency_key (site_id, account_id, key, body_digest, command_id)"
+                     " SELECT site_id, 'a', 'k', sha256(''), command_id FROM approvals.outcome WHERE site_id = $1", site)
+    assert await _sweep(database, log) == 0
+    await db.execute("DELETE FROM command.idempotency_key WHERE site_id = $1", site)
+    assert await _sweep(database, log) == 1
+    await db.close()

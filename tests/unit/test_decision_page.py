@@ -174,6 +174,30 @@ def test_an_edit_without_a_version_counts_as_the_next_one() -> None:
     assert state.page_version == 8
 
 
+def test_no_version_but_the_page_s_own_is_submitted_and_its_editor_stays_known() -> None:
+    for version in (6, 8, 2**31 - 1):
+        assert _reason(a_submission(page_version=version), a_page()) is Reason.PAGE_VERSION_STALE
+    submitted, _ = _after(a_submission(), a_page())
+    assert (submitted.page_version, submitted.editor_id) == (7, CAROL)
+    assert _reason(a_decision(CAROL), submitted, definition=a_definition(a_step(accounts(CAROL)))) is Reason.FOUR_EYES
+
+
+def test_a_submission_of_a_page_never_heard_of_says_nothing_of_its_version() -> None:
+    submitted, _ = _after(a_submission(page_version=2**31 - 1), Page(SITE, PAGE))
+    assert submitted.page_version is None
+    edited, _ = _after(a_fact(page_version=8), submitted)
+    assert edited.page_version == 8
+
+
+def test_a_late_move_moves_nothing_back() -> None:
+    moved, _ = _after(a_fact(PageChange.MOVED, page_version=None, space_id="S2", happened_at=NOON + timedelta(minutes=20)), a_page())
+    assert moved.space_id == "S2"
+    late = a_fact(PageChange.MOVED, page_version=None, space_id="S1", happened_at=NOON + timedelta(minutes=10))
+    assert decide(late, a_cause(None), moved, known(), NOON) is None
+    trashed, _ = _after(a_fact(PageChange.TRASHED, page_version=None, space_id="S1", happened_at=NOON + timedelta(minutes=15)), moved)
+    assert (trashed.space_id, trashed.state) == ("S2", "trashed")
+
+
 @pytest.mark.parametrize(("change", "cause", "state"), [
     (PageChange.TRASHED, CancelCause.TRASHED, "trashed"), (PageChange.REMOVED, CancelCause.REMOVED, "removed"),
     (PageChange.ARCHIVED, CancelCause.ARCHIVED, "archived"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.cli import app, main
 from services.cli.options import Addresses, database_address, kafka_address
 from services.local.issuer import LocalIssuer
 from shared import tokens
@@ -82,3 +82,12 @@ def test_addresses_are_those_given_else_of_what_is_running(tmp_path: Path) -> No
     result = runner.invoke(app, ["quarantine", "list", "--state", str(tmp_path)])
     assert result.exit_code == 2
     assert "--database" in result.output
+
+
+def test_what_does_not_answer_is_said_in_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["approvalflow", "audit", "verify", "--database", "postgresql://x:sekret@127.0.0.1:1/x"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    assert ended.value.code == 1
+    assert said.err.strip() == "nothing answers there (ConnectionRefusedError): is the system running?"
