@@ -26,6 +26,8 @@ from shared.kafka import Outgoing
 from tests.integration.audit_log import an_event, raw
 
 DAY = timedelta(days=1)
+OLD, YOUNG = 50 * DAY, 20 * DAY
+ONE, TWO = "site-1", "site-2"
 _EMPTY = """
     TRUNCATE retention.policy, retention.hold, retention.run, audit.entry, audit.head, audit.removed, audit.checkpoint,
         approvals.page, approvals.former_approval, approvals.outcome, approvals.comment, command.idempotency_key
