@@ -24,6 +24,11 @@ from tests.stack import Database
 from tests.stack import Log as Broker
 
 BASE_URL = "http://command.test"
+DEFINITION: dict[str, Any] = {
+    "name": "Review",
+    "steps": [{"name": "one", "approvers": [{"kind": "account", "id": "712020:ann"}], "rule": {"kind": "all"}}],
+}
+DECISION = {"page_version": 3, "verdict": "approve"}
 
 
 class Log:
@@ -132,6 +137,24 @@ def problem(response: httpx.Response, reason: Reason, field: str | None = None, 
     assert said["detail"]
     if field is not None:
         assert said["field"] == field
+
+
+async def forge_hook(service: Service, site: str = "site-one", **changes: Any) -> httpx.Response:
+    """A page event by Forge token."""
+    body = {
+        "eventType": "avi:confluence:updated:page",
+        "atlassianId": "712020:ann",
+        "eventCreatedDate": now().isoformat(),
+        "content": {
+            "id": "31337",
+            "type": "page",
+            "title": "Travel",
+            "space": {"id": 4711, "key": "POL"},
+            "version": {"number": 3},
+        },
+    } | changes
+    token = service.issuer.forge(site)
+    return await service.client.post("/webhooks/forge", json=body, headers={"Authorization": f"Bearer {token}"})
 
 
 @asynccontextmanager
