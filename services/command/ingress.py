@@ -47,7 +47,7 @@ class Api:
         routes = APIRouter(tags=["commands"])
         for endpoint in ENDPOINTS:
             handler = partial(self.handle, endpoint)
-            handler.__name__ = endpoint.build.__name__.lstrip("_")  # type: ignore[attr-defined]
+            handler.__name__ = endpoint.build.__name__.lstrip("_")  # type: ignore[attr-defined]  # a partial has none of its own
             routes.add_api_route(endpoint.path, _route(handler), methods=[endpoint.method], **documented(endpoint))
         return routes
 

@@ -75,7 +75,7 @@ class Broker:
     def _apache(self) -> Child:
         if not (_LIBRARIES / ".complete").exists():
             subprocess.run(  # noqa: S603 - our own command
-                ["mvn", "-q", "-B", "-f", _POM, "dependency:copy-dependencies", f"-DoutputDirectory={_LIBRARIES}"],  # noqa: S607
+                ["mvn", "-q", "-B", "-f", _POM, "dependency:copy-dependencies", f"-DoutputDirectory={_LIBRARIES}"],  # noqa: S607 - as found on PATH
                 check=True, stdout=subprocess.DEVNULL,
             )
             (_LIBRARIES / ".complete").touch()
@@ -85,8 +85,8 @@ class Broker:
         java = ["java", "-cp", f"{_LIBRARIES}/*"]
         if not (data / "meta.properties").exists():
             tool = [*java, "kafka.tools.StorageTool"]
-            uuid = subprocess.run([*tool, "random-uuid"], check=True, capture_output=True, text=True).stdout.split()[-1]  # noqa: S603
-            subprocess.run([*tool, "format", "-t", uuid, "-c", properties], check=True, capture_output=True)  # noqa: S603
+            uuid = subprocess.run([*tool, "random-uuid"], check=True, capture_output=True, text=True).stdout.split()[-1]  # noqa: S603 - ours
+            subprocess.run([*tool, "format", "-t", uuid, "-c", properties], check=True, capture_output=True)  # noqa: S603 - our own command
         return Child("kafka", [java[0], *_JVM, *java[1:], "kafka.Kafka", properties], self._directory / "kafka.log")
 
     def _in_memory(self) -> Child:
