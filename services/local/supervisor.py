@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from services.local.broker import Broker
+from services.local.broker import Broker, Proxied
 from services.local.child import Child, DidNotStart, free_port
 from services.local.issuer import LocalIssuer
 from services.local.postgres import Postgres
@@ -47,18 +47,21 @@ class Stack:
         """Resident bytes of each service."""
         return {name: psutil.Process(child.pid).memory_info().rss for name, child in self.children.items() if child.alive}
 
-    def start_service(self, name: str) -> Child:
-        """Start one service with its own role and port."""
+    def environment(self, name: str) -> dict[str, str]:
+        """What one service is told: its own role and port, and where everything is."""
         settings = {
             "KAFKA": self.broker.bootstrap, "KAFKA_IDEMPOTENT": str(self.broker.idempotent), "PARTITIONS": str(PARTITIONS),
             "DATABASE": self.postgres.dsn(name), "HTTP_PORT": str(self.ports[name]),
             "ARCHIVE_URL": (self.state / "archive").as_uri(), "ARCHIVE_SECONDS": "1", "BASE_URL": self.address(name),
             "CONSOLE_URL": self.address("console"),
+            "SERVICES": ",".join(f"{s}={self.address(s)}" for s in SERVICES if s != "console"),
         }
-        environment = self.issuer.environment() | {f"APPROVALFLOW_{key}": value for key, value in settings.items()}
-        environment["APPROVALFLOW_SERVICES"] = ",".join(f"{s}={self.address(s)}" for s in SERVICES if s != "console")
+        return self.issuer.environment() | {f"APPROVALFLOW_{key}": value for key, value in settings.items()}
+
+    def start_service(self, name: str) -> Child:
+        """Start one service."""
         command = [sys.executable, "-m", f"services.{name}"]
-        self.children[name] = Child(name, command, self.state / "logs" / f"{name}.log", environment)
+        self.children[name] = Child(name, command, self.state / "logs" / f"{name}.log", self.environment(name))
         return self.children[name]
 
     async def wait_ready(self, name: str, seconds: float = 60) -> None:
@@ -91,6 +94,7 @@ class Stack:
 @contextlib.asynccontextmanager
 async def running(
     state: Path, notice: Notice = lambda _: None, *, fixed_ports: bool = False, services: tuple[str, ...] = SERVICES,
+    proxied: Proxied | None = None,
 ) -> AsyncIterator[Stack]:
     """The whole system for the length of the block; what it stored stays in ``state``.
 
@@ -100,7 +104,8 @@ async def running(
     state.mkdir(parents=True, exist_ok=True)
     ports = FIXED_PORTS if fixed_ports else {name: free_port() for name in SERVICES}
     stack = Stack(
-        state, LocalIssuer.load_or_create(state / "issuer"), Postgres(state / "postgres"), Broker(state / "kafka"), ports
+        state, LocalIssuer.load_or_create(state / "issuer"), Postgres(state / "postgres"),
+        Broker(state / "kafka", proxied=proxied), ports,
     )
     try:
         await asyncio.gather(stack.postgres.start(), stack.broker.start())

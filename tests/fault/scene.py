@@ -11,6 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
+from chaos.burst import Burst
+from chaos.orders import FILE, SESSION_MS, Orders, Trap
 from services.decision.wiring import GROUP
 from services.local.child import Child, free_port
 from services.local.proof.evidence import Evidence
@@ -19,7 +21,6 @@ from shared.contracts.topics import EVENTS, INTAKE
 from shared.kafka import BatchPublisher, Outgoing
 from shared.settings import ServiceSettings
 from tests.conftest import PARTITIONS
-from tests.fault.load import Load
 from tests.stack import Database, Log
 from tests.waiting import until
 
@@ -46,7 +47,7 @@ class Scene:
         self.asked += asked
         await self.publisher.publish(asked)
 
-    async def prepare(self, load: Load) -> None:
+    async def prepare(self, load: Burst) -> None:
         """Make the workflows that a load needs."""
         async with self.decision():
             for messages in (load.directory(), load.workflows()):
@@ -54,16 +55,20 @@ class Scene:
                 await self.settled()
 
     @contextlib.asynccontextmanager
-    async def decision(self, *trap: str, batch: int = BATCH) -> AsyncIterator[Child]:
-        """A process, stopped cleanly at the end; with a trap (see ``runner``) it meets that first."""
+    async def decision(self, trap: Trap | None = None, batch: int = BATCH) -> AsyncIterator[Child]:
+        """A process, stopped cleanly at the end; with a trap it meets that first."""
+        number = next(self._numbers)
+        orders = self.directory / f"decision-{number}.json"
+        Orders(trap=trap).save(orders)
         environment = {
+            FILE: str(orders), SESSION_MS: "6000",
             "APPROVALFLOW_KAFKA": self.broker.bootstrap, "APPROVALFLOW_KAFKA_IDEMPOTENT": str(self.broker.idempotent),
             "APPROVALFLOW_DATABASE": self.database.dsn("decision"), "APPROVALFLOW_PARTITIONS": str(PARTITIONS),
             "APPROVALFLOW_BATCH_RECORDS": str(batch), "APPROVALFLOW_PART_RECORDS": str(PART),
             "APPROVALFLOW_HTTP_PORT": str(free_port()),
         }
-        command = [sys.executable, "-m", *(("tests.fault.runner", *trap) if trap else ("services.decision",))]
-        child = Child("decision", command, self.directory / f"decision-{next(self._numbers)}.log", environment)
+        command = [sys.executable, "-m", *(("chaos.runner", "decision") if trap else ("services.decision",))]
+        child = Child("decision", command, self.directory / f"decision-{number}.log", environment)
         try:
             yield child
         finally:

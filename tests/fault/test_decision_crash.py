@@ -4,14 +4,14 @@ import signal
 
 import pytest
 
+from chaos.burst import ALICE, STATUS, Burst, on_intake, poison, submission, vote
+from chaos.orders import Trap
 from services.local.proof.evidence import Evidence
-from tests.builders import ALICE, a_submission
-from tests.fault.load import STATUS, Load, on_intake, poison, vote
 from tests.fault.proof import prove
 from tests.fault.scene import Scene, ended
 from tests.waiting import until
 
-FOURTH = "4"
+FOURTH = 4
 """The batch in which the process dies: some were settled before it, and more are to come."""
 
 
@@ -29,13 +29,13 @@ def unfinished(point: str, found: Evidence, committed: set[str]) -> set[str]:
 
 @pytest.mark.parametrize("point", ["opening", "closing", "written", "half_told", "told", "committed"])
 async def test_killed_at_any_point_it_goes_on_as_if_nothing_had_happened(scene: Scene, point: str) -> None:
-    load = Load(point)
+    load = Burst(point)
     await scene.prepare(load)
     await scene.publish(load.beginnings())
-    async with scene.decision(point, FOURTH, "SIGKILL") as doomed:
+    async with scene.decision(Trap(point=point, nth=FOURTH)) as doomed:
         await scene.publish(load.endings())
         await until(ended(doomed))
-    assert doomed._process.returncode == -signal.SIGKILL
+    assert doomed.ended_with == -signal.SIGKILL
 
     found, reached = await scene.evidence(), await scene.committed()
     past = {(place.topic, place.partition): offset for place, offset in reached.items()}
@@ -54,9 +54,9 @@ async def test_killed_at_any_point_it_goes_on_as_if_nothing_had_happened(scene: 
 
 async def test_what_was_decided_before_a_record_that_nobody_can_read_is_told_even_so(scene: Scene) -> None:
     page = "before-poison"
-    await scene.prepare(Load(page))
-    await scene.publish([on_intake(a_submission(page_id=page)), on_intake(vote(page, ALICE), reply=1), poison(page)])
-    async with scene.decision("written", "1", "SIGKILL") as doomed:
+    await scene.prepare(Burst(page))
+    await scene.publish([on_intake(submission(page)), on_intake(vote(page, ALICE), reply=1), poison(page)])
+    async with scene.decision(Trap(point="written")) as doomed:
         await until(ended(doomed))
     async with scene.decision():
         await scene.settled()

@@ -6,8 +6,9 @@ import asyncpg
 import psutil
 import pytest
 
+from chaos.burst import STATUS, Burst
+from chaos.orders import Trap
 from services.local.child import Child
-from tests.fault.load import STATUS, Load
 from tests.fault.proof import prove
 from tests.fault.scene import Scene
 from tests.waiting import until
@@ -38,10 +39,10 @@ async def stopped(child: Child) -> None:
 
 @pytest.mark.parametrize("point", ["opening", "closing"])
 async def test_one_that_wakes_after_a_rebalance_writes_nothing_and_loses_nothing(scene: Scene, point: str) -> None:
-    load = Load(f"two-{point}")
+    load = Burst(f"two-{point}")
     await scene.prepare(load)
     await scene.publish(load.beginnings())
-    async with scene.decision(point, "1", "SIGSTOP", batch=2000) as old:
+    async with scene.decision(Trap(point=point, signal="SIGSTOP"), batch=2000) as old:
         await stopped(old)
         async with scene.decision() as new:
             await scene.settled()
