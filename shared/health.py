@@ -1,7 +1,8 @@
 """Liveness, readiness and metrics of a process, over HTTP."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -9,8 +10,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 Check = Callable[[], Awaitable[bool]]
 
 
-def router(checks: dict[str, Check]) -> APIRouter:
-    """``/health/live``, ``/health/ready`` (every check true within two seconds) and ``/metrics``."""
+def router(checks: Mapping[str, Check], shown: Mapping[str, Check] = MappingProxyType({})) -> APIRouter:
+    """``/health/live``, ``/health/ready`` (every check true within two seconds) and ``/metrics``.
+
+    What is only ``shown`` is looked at too, but the process is ready without it.
+    """
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/health/live")
@@ -20,13 +24,14 @@ def router(checks: dict[str, Check]) -> APIRouter:
     @routes.get("/health/ready")
     async def ready(response: Response) -> dict[str, bool]:
         async def run(check: Check) -> bool:
-            try:
-                return await asyncio.wait_for(check(), 2)
-            except Exception:  # noqa: BLE001 - whatever fails, the answer is "not ready"
-                return False
+            looking = asyncio.ensure_future(check())
+            await asyncio.wait({looking}, timeout=2)  # not for its end: a check may hang even when it is cancelled
+            looking.cancel()
+            return looking.done() and not looking.cancelled() and looking.exception() is None and looking.result()
 
-        results = dict(zip(checks, await asyncio.gather(*map(run, checks.values())), strict=True))
-        response.status_code = 200 if all(results.values()) else 503
+        every = {**checks, **shown}
+        results = dict(zip(every, await asyncio.gather(*map(run, every.values())), strict=True))
+        response.status_code = 200 if all(results[name] for name in checks) else 503
         return results
 
     @routes.get("/metrics")

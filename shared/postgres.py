@@ -12,11 +12,12 @@ from pogo_core.util import sql as pogo_sql
 UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.QueryCanceledError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
     ConnectionError,
     TimeoutError,
 )
-"""What passes by itself: the database restarting or too slow."""
+"""What passes by itself: the database away, restarting, full or too slow."""
 
 logging.getLogger("pogo_core").setLevel(logging.ERROR)  # it warns of each migration that it applies
 SCHEMA = Path(str(importlib.resources.files("shared") / "schema"))

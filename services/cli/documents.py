@@ -55,6 +55,8 @@ async def _services() -> tuple[dict[str, Any], dict[str, Any]]:
 
     from services.command import publish, replies
     from services.command import wiring as command
+    from services.command.backlog import Backlog
+    from services.command.database import Database
     from services.command.settings import Settings as Writing
     from services.console import wiring as console
     from services.console.settings import Settings as Reading
@@ -66,6 +68,6 @@ async def _services() -> tuple[dict[str, Any], dict[str, Any]]:
     pool = asyncpg.create_pool()
     async with httpx.AsyncClient() as client:
         return (
-            command.application(writing, pool, client, publisher, replies.Waiting(0)).openapi(),
+            command.application(writing, Database(pool, 1, 1), client, publisher, replies.Waiting(0), Backlog(1)).openapi(),
             console.application(reading, pool, client).openapi(),
         )

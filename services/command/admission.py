@@ -3,27 +3,29 @@
 import asyncio
 import hashlib
 import hmac
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from uuid import UUID
+from datetime import timedelta
+from uuid import UUID, uuid5
 
-import asyncpg
-
-from services.command import early
+from services.command import early, metrics
+from services.command.backlog import Backlog
 from services.command.claims import Claims
+from services.command.database import Away, Database
 from services.command.limits import InFlight
 from services.command.publish import Publisher
 from services.command.replies import Waiting
 from services.command.requests import Asked
-from services.command.store import Asking
+from services.command.store import Asking, Claim
 from shared.clock import now
 from shared.contracts.commands import SiteCommand
 from shared.contracts.reasons import Reason
 from shared.contracts.replies import Outcome
 from shared.problems import Refusal
 from shared.tokens import Principal
+
+COMMANDS = UUID("3f6a1d52-8f0e-5b53-9d0c-54a3d2e7b6f8")
+"""Namespace of command ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,20 @@ class Demand:
         """SHA-256 over the content, its parts kept apart."""
         return hashlib.sha256(b"".join(len(part).to_bytes(8, "big") + part for part in self.content)).digest()
 
+    def command_id(self) -> UUID:
+        """Follows from who asks and under which key, so that any repeat names the same command, whatever remembers it."""
+        principal = self.principal
+        return uuid5(COMMANDS, "\n".join((principal.site_id, principal.caller.account_id or "", self.key)))
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
     """What admits needs; made once, in the wiring."""
 
-    pool: asyncpg.Pool
+    database: Database
     claims: Claims
     publisher: Publisher
+    backlog: Backlog
     waiting: Waiting
     in_flight: InFlight
     reply_partition: int
@@ -58,10 +66,15 @@ class Admission:
     async def admit(self, demand: Demand, build: Callable[[Asked], SiteCommand]) -> tuple[SiteCommand, UUID, Outcome | None]:
         """The command, its id, and its outcome if one was waited for and came in time.
 
-        A repeat under a known key is not guarded: what it asks for may have been done, and its outcome is wanted.
+        A repeat under a known key is not guarded: what it asks for may have been done, and its outcome is wanted. While
+        the database is away nothing is: the command is accepted under the id that its key gives it at any time, and
+        ``decision`` tells a repeat by that. Should the repeat ask for something else, whichever is decided first stands,
+        and both get its outcome.
 
-        :raises Refusal: the key stands for something else, the guard is certain, or the log does not answer.
+        :raises Refusal: the key stands for something else, the guard is certain, too much waits for ``decision``, or the
+            log does not answer.
         """
+        self.backlog.check()
         with self.in_flight.one():
             command, command_id = await self._claimed(demand, build)
         async with self.waiting.for_outcome(command_id, demand.wait > 0) as future:
@@ -74,29 +87,30 @@ class Admission:
             return command, command_id, future.result() if done else None
 
     async def _claimed(self, demand: Demand, build: Callable[[Asked], SiteCommand]) -> tuple[SiteCommand, UUID]:
-        principal, moment = demand.principal, now()
-        fresh = time_ordered(moment)
-        command = build(self._asked(demand, fresh))
+        command_id = demand.command_id()
+        command = build(self._asked(demand, command_id))
+        try:
+            claim = await self._claim(demand, command_id)
+            if not claim.new:
+                return build(self._asked(demand, claim.command_id)), claim.command_id
+            reason = await early.refusal(self.database, command, command_id, now() - self.facts_max_age)
+        except Away:
+            metrics.UNCLAIMED.add(1)
+            return command, command_id
+        if reason is not None:
+            raise Refusal(reason)
+        return command, command_id
+
+    async def _claim(self, demand: Demand, command_id: UUID) -> Claim:
+        principal, digest = demand.principal, demand.digest()
         account = principal.caller.account_id or ""
-        digest = demand.digest()
-        claim = await self.claims.claim(Asking(principal.site_id, account, demand.key, digest, fresh))
+        claim = await self.claims.claim(Asking(principal.site_id, account, demand.key, digest, command_id))
         if not hmac.compare_digest(claim.body_digest, digest):
             raise Refusal(Reason.IDEMPOTENCY_KEY_REUSED, "Idempotency-Key")
-        if not claim.new:
-            return build(self._asked(demand, claim.command_id)), claim.command_id
-        if reason := await early.refusal(self.pool, command, moment - self.facts_max_age):
-            raise Refusal(reason)
-        return command, fresh
+        return claim
 
     def _asked(self, demand: Demand, command_id: UUID) -> Asked:
         """The salt must be the same for a repeat, and unknowable once the idempotency key has been forgotten."""
         salt = hmac.new(self.salt_key, command_id.bytes + demand.key.encode(), hashlib.sha256).hexdigest()[:32]
         principal = demand.principal
         return Asked(principal.site_id, principal.caller, demand.path, command_id, demand.expected_version, salt)
-
-
-def time_ordered(moment: datetime) -> UUID:
-    """A UUID of version 7: milliseconds first, so that rows of one time lie together, then 74 random bits."""
-    milliseconds = int(moment.timestamp() * 1000) & ((1 << 48) - 1)
-    value = milliseconds << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | secrets.randbits(62)
-    return UUID(int=value)

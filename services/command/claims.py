@@ -2,9 +2,8 @@
 
 import asyncio
 
-import asyncpg
-
 from services.command import store
+from services.command.database import Database
 from services.command.store import Asking, Claim
 
 _MOST = 500
@@ -13,13 +12,16 @@ _MOST = 500
 class Claims:
     """One batch at a time for this process; each is one statement, durable before anyone is answered."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._waiting: list[tuple[Asking, asyncio.Future[Claim]]] = []
         self._running: asyncio.Task[None] | None = None
 
     async def claim(self, asking: Asking) -> Claim:
-        """What the key stands for from now on, or has stood for already."""
+        """What the key stands for from now on, or has stood for already.
+
+        :raises Away: the database does not say; the claim may have been made.
+        """
         future: asyncio.Future[Claim] = asyncio.get_running_loop().create_future()
         self._waiting.append((asking, future))
         if self._running is None:
@@ -36,7 +38,8 @@ class Claims:
 
     async def _one(self, batch: list[tuple[Asking, asyncio.Future[Claim]]]) -> None:
         try:
-            found = await store.claim(self._pool, [asking for asking, _ in batch])
+            async with self._database.connection() as db:
+                found = await store.claim(db, [asking for asking, _ in batch])
         except Exception as error:  # noqa: BLE001 - it is raised in each of those who wait
             for _, future in batch:
                 if not future.done():

@@ -4,10 +4,10 @@ What is read may be behind the log. A refusal that what is still on its way coul
 """
 
 from datetime import datetime
-
-import asyncpg
+from uuid import UUID
 
 from services.command import store
+from services.command.database import Database
 from services.rules import guards
 from services.rules.state import Known, Page
 from shared.contracts import commands as c
@@ -26,12 +26,20 @@ _UNSURE = frozenset(
 )
 
 
-async def refusal(pool: asyncpg.Pool, command: c.SiteCommand, oldest: datetime) -> Reason | None:
-    """Why the command would be refused, if that is certain; ``oldest`` is the age beyond which facts allow nothing."""
-    account = command.caller.account_id
-    page = await store.page(pool, command.site_id, command.page_id, account) if isinstance(command, c.PageCommand) else None
-    known = await store.known(pool, _wanted(command, page), oldest)
-    return judge(command, page, known)
+async def refusal(database: Database, command: c.SiteCommand, command_id: UUID, oldest: datetime) -> Reason | None:
+    """Why the command would be refused, if that is certain; ``oldest`` is the age beyond which facts allow nothing.
+
+    One that has its outcome, accepted when its key could not be claimed, is not refused for what it did itself.
+
+    :raises Away: the database does not say.
+    """
+    account, page = command.caller.account_id, None
+    async with database.connection() as db:
+        if isinstance(command, c.PageCommand):
+            page = await store.page(db, command.site_id, command.page_id, account)
+        known = await store.known(db, _wanted(command, page), oldest)
+        reason = judge(command, page, known)
+        return None if reason is not None and await store.decided(db, command_id) else reason
 
 
 def _wanted(command: c.SiteCommand, page: Page | None) -> store.Wanted:

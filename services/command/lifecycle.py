@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from typing import Annotated, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
-import asyncpg
 from cryptography.fernet import MultiFernet
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from starlette.requests import Request
 
 from services.command import store
 from services.command.authenticate import Authenticator
+from services.command.database import Database
 from services.command.domain import Translation, translated
+from services.command.tenants import Tenants
 from shared.clock import now
 from shared.contracts.base import Channel, SiteId
 from shared.contracts.facts import AppChanged
@@ -44,7 +45,8 @@ class Lifecycle:
     """What installs need; made once, in the wiring."""
 
     authenticator: Authenticator
-    pool: asyncpg.Pool
+    database: Database
+    tenants: Tenants
     fernet: MultiFernet
 
     async def installed(self, request: Request) -> Translation:
@@ -52,14 +54,18 @@ class Lifecycle:
         tenant = _read(Installed, await request.body())
         await self.authenticator.install(request, tenant.client_key)
         secret = self.fernet.encrypt(tenant.shared_secret.encode())
-        site = await store.install(self.pool, tenant.client_key, site_of(tenant.client_key), secret, str(tenant.base_url))
+        async with self.database.connection() as db:
+            site = await store.install(db, tenant.client_key, site_of(tenant.client_key), secret, str(tenant.base_url))
+        self.tenants.forget(tenant.client_key)
         return self._changed(site, "installed")
 
     async def uninstalled(self, request: Request) -> Translation:
         """Accept no more of this tenant's tokens."""
         tenant = _read(Removed, await request.body())
         await self.authenticator.install(request, tenant.client_key)
-        site = await store.uninstall(self.pool, tenant.client_key)
+        async with self.database.connection() as db:
+            site = await store.uninstall(db, tenant.client_key)
+        self.tenants.forget(tenant.client_key)
         return Translation("app_uninstalled") if site is None else self._changed(site, "uninstalled")
 
     def _changed(self, site: str, change: str) -> Translation:

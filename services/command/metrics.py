@@ -36,6 +36,21 @@ IN_FLIGHT = _meter.create_up_down_counter(
     unit="{request}",
     description="Requests being admitted.",
 )
+UNCLAIMED = _meter.create_counter(
+    "approvalflow.command.unclaimed",
+    unit="{command}",
+    description="Commands accepted without a claim of their key, since the database was away.",
+)
+DATABASE_FAILURES = _meter.create_counter(
+    "approvalflow.command.database.failures",
+    unit="{failure}",
+    description="How often the database did not answer, by error.",
+)
+BACKLOG = _meter.create_gauge(
+    "approvalflow.command.backlog",
+    unit="{record}",
+    description="Records of the log that wait for decision.",
+)
 
 
 class Admitted:

@@ -27,6 +27,14 @@ class Settings(CallerSettings):
     max_waiting: int = Field(default=5_000, ge=0)
     """Callers waiting for an outcome at once; the next is answered 202."""
     max_wait_seconds: float = Field(default=10.0, ge=0, le=60)
+    backlog_limit: int = Field(default=1_000_000, ge=1)
+    """Records that may wait for ``decision``; beyond, what would add to them is answered 503."""
+    database_seconds: float = Field(default=2.0, gt=0)
+    """How long the database may take before the request goes on without it, or is answered 503 where it cannot."""
+    database_rest_seconds: float = Field(default=1.0, ge=0)
+    """How long a database that did not answer is left alone."""
+    tenant_seconds: float = Field(default=300.0, ge=0)
+    """How long an install once read may be used while the database is away."""
     publish_seconds: float = Field(default=3.0, gt=0)
     reply_partition: int = Field(default=0, ge=0)
     """The partition of the replies that this process listens on."""

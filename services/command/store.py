@@ -1,7 +1,7 @@
 """All SQL of this service: it owns schema ``command`` and reads ``approvals`` and ``directory`` for the early guard."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -12,10 +12,12 @@ from shared.callers import Tenant
 from shared.contracts.events import Status
 from shared.contracts.workflow import Definition
 
+Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Which command an idempotency key stands for; ``new`` when this claim was the first."""
+    """Which command an idempotency key stands for; ``new`` when nobody had claimed it before."""
 
     command_id: UUID
     body_digest: bytes
@@ -42,38 +44,50 @@ WITH asked AS (
     SELECT * FROM asked ORDER BY site_id, account_id, key
     ON CONFLICT DO NOTHING RETURNING site_id, account_id, key, command_id, body_digest
 )
-SELECT site_id, account_id, key, command_id, body_digest FROM claimed
+SELECT site_id, account_id, key, command_id, body_digest, true FROM claimed
 UNION ALL
-SELECT site_id, account_id, key, k.command_id, k.body_digest
+SELECT site_id, account_id, key, k.command_id, k.body_digest, false
 FROM command.idempotency_key k JOIN asked USING (site_id, account_id, key)
 """
 
 
-async def claim(pool: asyncpg.Pool, asking: Sequence[Asking]) -> list[Claim]:
+async def claim(db: Connection, asking: Sequence[Asking]) -> list[Claim]:
     """Make each key stand for its command, or say what it already stands for, in the order asked.
 
-    A claim that another process committed during the statement is not visible to it, hence the second look.
+    A claim that another process committed during the statement is not visible to it, hence the second look. Of several
+    that ask for one key at once, the first is the new one.
     """
-    found: dict[tuple[str, str, str], tuple[UUID, bytes]] = {}
+    found: dict[tuple[str, str, str], Claim] = {}
     for _ in range(3):
         left = [a for a in asking if (a.site_id, a.account_id, a.key) not in found]
         if not left:
             break
         columns = [[getattr(a, name) for a in left] for name in Asking.__slots__]
-        for site_id, account_id, key, command_id, digest in await pool.fetch(_CLAIM, *columns):
-            found[site_id, account_id, key] = (command_id, digest)
+        for site_id, account_id, key, *claim in await db.fetch(_CLAIM, *columns):
+            found[site_id, account_id, key] = Claim(*claim)
     if any((a.site_id, a.account_id, a.key) not in found for a in asking):
         raise TimeoutError("idempotency key")
-    claims = [(a, *found[a.site_id, a.account_id, a.key]) for a in asking]
-    return [Claim(command_id, digest, command_id == a.command_id) for a, command_id, digest in claims]
+    claims: list[Claim] = []
+    for a in asking:
+        claims.append(claimed := found[a.site_id, a.account_id, a.key])
+        found[a.site_id, a.account_id, a.key] = replace(claimed, new=False)
+    return claims
+
+
+_DECIDED = "SELECT EXISTS (SELECT FROM approvals.outcome WHERE command_id = $1)"
+
+
+async def decided(db: Connection, command_id: UUID) -> bool:
+    """Has this command its outcome already?"""
+    return bool(await db.fetchval(_DECIDED, command_id))
 
 
 _TENANT = "SELECT client_key, site_id, encrypted_secret, installed FROM command.connect_tenant WHERE client_key = $1"
 
 
-async def tenant(pool: asyncpg.Pool, client_key: str) -> Tenant | None:
+async def tenant(db: Connection, client_key: str) -> Tenant | None:
     """The install of this client key, present or past."""
-    row = await pool.fetchrow(_TENANT, client_key)
+    row = await db.fetchrow(_TENANT, client_key)
     return None if row is None else Tenant(**row)
 
 
@@ -86,17 +100,17 @@ RETURNING site_id
 """
 
 
-async def install(pool: asyncpg.Pool, client_key: str, site_id: str, encrypted_secret: bytes, base_url: str) -> str:
+async def install(db: Connection, client_key: str, site_id: str, encrypted_secret: bytes, base_url: str) -> str:
     """Keep an install's new secret; a known client key keeps its site, which is returned."""
-    return str(await pool.fetchval(_INSTALL, client_key, site_id, encrypted_secret, base_url))
+    return str(await db.fetchval(_INSTALL, client_key, site_id, encrypted_secret, base_url))
 
 
 _UNINSTALL = "UPDATE command.connect_tenant SET installed = false, updated_at = now() WHERE client_key = $1 RETURNING site_id"
 
 
-async def uninstall(pool: asyncpg.Pool, client_key: str) -> str | None:
+async def uninstall(db: Connection, client_key: str) -> str | None:
     """Accept no more tokens of this install; returns its site."""
-    site: str | None = await pool.fetchval(_UNINSTALL, client_key)
+    site: str | None = await db.fetchval(_UNINSTALL, client_key)
     return site
 
 
@@ -111,9 +125,9 @@ FROM approvals.page p WHERE p.site_id = $1 AND p.page_id = $2
 """
 
 
-async def page(pool: asyncpg.Pool, site_id: str, page_id: str, account_id: str | None) -> Page | None:
+async def page(db: Connection, site_id: str, page_id: str, account_id: str | None) -> Page | None:
     """A page as ``decision`` last wrote it, with whether this person has decided on its active step."""
-    row = await pool.fetchrow(_PAGE, site_id, page_id, account_id)
+    row = await db.fetchrow(_PAGE, site_id, page_id, account_id)
     if row is None:
         return None
     fields = ("version", "page_version", "space_id", "state", "state_at", "edited_at", "author_id", "editor_id")
@@ -165,9 +179,9 @@ LEFT JOIN directory.space s ON s.site_id = $1 AND s.space_id = coalesce($5, w.sp
 """
 
 
-async def known(pool: asyncpg.Pool, wanted: Wanted, oldest: datetime) -> Known:
+async def known(db: Connection, wanted: Wanted, oldest: datetime) -> Known:
     """What the directory and the workflows say, in one statement; ``oldest`` is handed on to the guards."""
-    row = await pool.fetchrow(
+    row = await db.fetchrow(
         _KNOWN,
         wanted.site_id,
         wanted.account_id,

@@ -8,6 +8,7 @@ from opentelemetry import propagate, trace
 
 from services.command import metrics
 from services.command.authenticate import Authenticator
+from services.command.backlog import Backlog
 from services.command.domain import Translation, Window, read_object
 from services.command.lifecycle import Lifecycle
 from services.command.limits import InFlight
@@ -31,6 +32,7 @@ class Webhooks:
     authenticator: Authenticator
     lifecycle: Lifecycle
     publisher: Publisher
+    backlog: Backlog
     in_flight: InFlight
     window: Window
 
@@ -88,5 +90,6 @@ class Webhooks:
             return Response(status_code=200)
         moment = now()
         self.window.check(found.fact.happened_at, moment, "/timestamp")
+        self.backlog.check()
         await self.publisher.publish(found.fact, found.id, moment)
         return Response(status_code=204)

@@ -1,31 +1,34 @@
 """The composition root: everything made once, and stopped in the reverse order."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from functools import partial
 from urllib.parse import urlsplit
 
-import asyncpg
 import httpx
 from cryptography.fernet import Fernet, MultiFernet
 from fastapi import FastAPI
 
-from services.command import openapi, replies, store
+from services.command import openapi, replies
 from services.command.admission import Admission
 from services.command.authenticate import Authenticator
+from services.command.backlog import Backlog, keep_measuring
 from services.command.claims import Claims
+from services.command.database import Away, Database
 from services.command.domain import Window
 from services.command.ingress import Api
 from services.command.lifecycle import Lifecycle
 from services.command.limits import BodyLimit, InFlight
 from services.command.publish import Publisher
 from services.command.settings import Settings
+from services.command.tenants import Tenants
 from services.command.webhooks import Webhooks
 from shared import health, kafka, postgres, problems
 from shared.keys import KeySource
 from shared.openapi import complete
+from shared.process import background
 
 
 @asynccontextmanager
@@ -43,33 +46,43 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         await broker.start()
         await replies.positioned(subscriber, settings.reply_partition)
 
-        async def database() -> bool:
-            return bool(await pool.fetchval("SELECT 1"))
+        backlog = Backlog(settings.backlog_limit)
+        measuring = asyncio.create_task(keep_measuring(settings.kafka, backlog))
+        await stack.enter_async_context(background(measuring, settings.stop_seconds))
+        database = Database(pool, settings.database_seconds, settings.database_rest_seconds)
+
+        async def answers() -> bool:
+            async with database.connection() as db:
+                return bool(await db.fetchval("SELECT true"))
 
         async def log() -> bool:
             return bool(await broker.ping(1.5))
 
-        app = application(settings, pool, client, Publisher(broker, settings.publish_seconds), waiting)
-        app.include_router(health.router({"database": database, "log": log}))
+        app = application(settings, database, client, Publisher(broker, settings.publish_seconds), waiting, backlog)
+        app.include_router(health.router({"log": log}, {"database": answers}))
         yield app
 
 
 def application(
     settings: Settings,
-    pool: asyncpg.Pool,
+    database: Database,
     client: httpx.AsyncClient,
     publisher: Publisher,
     waiting: replies.Waiting,
+    backlog: Backlog,
 ) -> FastAPI:
     """The routes and all they need; nothing here is connected."""
     fernet = MultiFernet([Fernet(key) for key in settings.encryption_keys()])
     forge, installs = KeySource(settings.forge_jwks, client), KeySource(settings.connect_install_keys, client)
-    authenticator = Authenticator(settings, partial(store.tenant, pool), fernet, forge, installs)
+    tenants = Tenants(database, settings.tenant_seconds)
+    authenticator = Authenticator(settings, tenants.find, fernet, forge, installs)
+    lifecycle = Lifecycle(authenticator, database, tenants, fernet)
     in_flight = InFlight(settings.max_in_flight)
     window = Window(timedelta(seconds=settings.max_past_seconds), timedelta(seconds=settings.max_future_seconds))
     salt_key = hashlib.sha256(b"comment salt\n" + settings.encryption_keys()[-1].encode()).digest()
     admission = Admission(
-        pool, Claims(pool), publisher, waiting, in_flight, settings.reply_partition, settings.facts_max_age, salt_key
+        database, Claims(database), publisher, backlog, waiting, in_flight, settings.reply_partition, settings.facts_max_age,
+        salt_key,
     )
     app = FastAPI(
         title="ApprovalFlow",
@@ -80,9 +93,9 @@ def application(
         redirect_slashes=False,
         root_path=urlsplit(settings.base_url).path.rstrip("/"),
     )
-    problems.install(app, postgres.UNAVAILABLE)
+    problems.install(app, (Away, *postgres.UNAVAILABLE))
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
-    app.include_router(Webhooks(authenticator, Lifecycle(authenticator, pool, fernet), publisher, in_flight, window).router())
+    app.include_router(Webhooks(authenticator, lifecycle, publisher, backlog, in_flight, window).router())
     app.include_router(Api(authenticator, admission, window, settings.max_wait_seconds, settings.console_url.rstrip("/")).router())
     complete(app, openapi.schemas)
     return app
