@@ -10,12 +10,12 @@ from services.decision import metrics
 from services.decision.domain import site as site_domain
 from services.decision.domain import workflow as workflow_domain
 from services.decision.domain.batch import Batch, Item, PageChange, Seen, Stored, decide_batch, store_form
-from services.decision.domain.known import Directory, Of, needs
+from services.decision.domain.known import Directory, Of, group_voters, needs, with_voters
 from services.decision.domain.result import Cause
 from services.decision.store import directory, pages, sites
 from services.decision.store.sites import LostRace
 from shared.clock import now
-from shared.contracts.commands import RecordDecision, WorkflowCommand
+from shared.contracts.commands import WorkflowCommand
 
 Settled = list[tuple[Item, Stored]]
 Failed = list[tuple[Item, str]]
@@ -44,17 +44,13 @@ class Engine:
         """Read once all that deciding these items takes."""
         if not items:
             return Seen({}, {}, Directory())
-        wanted: dict[Of, set[str]] = {}
-        for item in items:
-            message = item.data
-            voters = wanted.setdefault((message.site_id, message.page_id), set())
-            if isinstance(message, RecordDecision) and message.caller.account_id is not None:
-                voters.add(message.caller.account_id)
         async with self._pool.acquire() as db:
             stored = await pages.read_outcomes(db, {item.envelope.id for item in items})
-            known_pages = await pages.read_pages(db, wanted)
+            known_pages = await pages.read_pages(db, {_at(item) for item in items})
             fresh = [item.data for item in items if item.envelope.id not in stored]
             directory_ = await directory.load(db, needs(fresh, known_pages), self._definitions)
+            if asked := group_voters(fresh, directory_):
+                known_pages = with_voters(known_pages, await pages.read_voters(db, asked))
         return Seen(known_pages, stored, directory_)
 
     def decide(self, items: Sequence[Item], seen: Seen) -> Batch:
@@ -76,7 +72,7 @@ class Engine:
                 apart, bad = await self._one_by_one(batch.items, type(error).__name__)
                 return settled + apart, failed + bad
             lost = {at for at, change in batch.changes.items() if change.outcomes} - landed
-            stand = [pair for pair in batch.results if _at(pair[0]) not in lost]
+            stand = [pair for pair in batch.results if _at(pair[0]) not in lost] if lost else batch.results
             metrics.conflicts.add(len(lost))
             metrics.duplicates.add(len(stand) - sum(len(batch.changes[at].outcomes) for at in landed))
             settled += stand

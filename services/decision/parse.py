@@ -14,6 +14,8 @@ from shared.contracts.reasons import Reason
 from shared.contracts.topics import INTAKE, TYPE_OF
 from shared.kafka import Record
 
+PAGES = frozenset(r.model for r in INTAKE.routes.values() if issubclass(r.model, PageCommand | PageChanged))
+"""What is about one page, and so part of the set-based hot path."""
 SITES_AT_ONCE = 100
 """How many records about sites, groups and workflows one part may hold: each takes a few round trips of its own."""
 
@@ -103,10 +105,5 @@ def parts(records: Sequence[Record], most: int) -> Iterator[Part]:
         elif item.key in unreadable:
             part.held.append(hold(record, Reason.WAITING))
         else:
-            (part.pages if is_page(item) else part.sites).append(item)
+            (part.pages if type(item.data) in PAGES else part.sites).append(item)
     yield part
-
-
-def is_page(item: Item) -> bool:
-    """Is this about one page, and so part of the set-based hot path?"""
-    return isinstance(item.data, PageCommand | PageChanged)

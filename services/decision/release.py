@@ -7,7 +7,7 @@ import asyncpg
 from services.decision.domain.batch import Item, Stored, store_form
 from services.decision.domain.result import Decided
 from services.decision.engine import Engine, Settled
-from services.decision.parse import is_page, read_item
+from services.decision.parse import PAGES, read_item
 from services.decision.store import pages, quarantine, sites
 from services.decision.store.quarantine import Held
 from shared.clock import now
@@ -77,7 +77,7 @@ class Release:
 
     async def _one(self, item: Item) -> Stored | bool | None:
         """The outcome, None where there is none to tell of, False where it cannot be handled yet."""
-        settle = self._engine.settle_pages if is_page(item) else self._engine.settle_sites
+        settle = self._engine.settle_pages if type(item.data) in PAGES else self._engine.settle_sites
         settled, failed = await settle([item])
         if failed:
             return False

@@ -47,15 +47,15 @@ def owner_or_admin(caller: Caller, workflow: Workflow | None, known: Known) -> R
 
 def seats_of(step: Step, account_id: str, known: Known) -> tuple[int, Reason | None]:
     """Which approvers of the step this person speaks for, as bits; without any, why not."""
-    fresh = {group for group, read_at in known.groups if _fresh(read_at, known.oldest)}
-    seats = 0
-    for position, approver in enumerate(step.approvers):
-        if (approver.kind == "account" and approver.id == account_id) or (approver.kind == "group" and approver.id in fresh):
-            seats |= 1 << position
+    seats, stale = step.account_seats.get(account_id, 0), False
+    for group, read_at in known.groups:
+        if seat := step.group_seats.get(group):
+            if _fresh(read_at, known.oldest):
+                seats |= seat
+            else:
+                stale = True
     if seats:
         return seats, None
-    member = {group for group, _ in known.groups}
-    stale = any(a.kind == "group" and a.id in member for a in step.approvers)
     return 0, Reason.FACTS_STALE if stale else Reason.NOT_AN_APPROVER
 
 
@@ -95,9 +95,10 @@ def decide(command: RecordDecision, page: Page, known: Known) -> Reason | None:
         return Reason.PAGE_VERSION_STALE
     if command.expected_version not in (None, page.version):
         return Reason.VERSION_CONFLICT
-    if reason := seats_of(known.definition.steps[approval.step], account, known)[1]:
+    step = known.definition.steps[approval.step]
+    if reason := seats_of(step, account, known)[1]:
         return reason
-    if account in approval.decided:
+    if account in approval.decided or approval.seats & step.account_seats.get(account, 0):
         return Reason.ALREADY_DECIDED
     if command.verdict is Verdict.REJECT:
         return None if command.comment is not None else Reason.COMMENT_REQUIRED

@@ -14,8 +14,9 @@ class Approval(NamedTuple):
     """One run of a workflow for one page at one page version.
 
     ``approvals`` counts the people who approved on the active step and bit *i* of ``seats`` says that approver *i* of
-    it has spoken. ``decided`` holds those of the people asked about who have already decided on the active step: a
-    reader loads it for the callers at hand, so that an approval costs the same with a thousand approvers.
+    it has spoken: enough to tell whether a person named there has decided. A group's seat does not say who filled it, so
+    ``decided`` holds those who decided on the active step among the group members asked about: a reader loads it for the
+    callers at hand, so that an approval costs the same with a thousand approvers.
     """
 
     run: int

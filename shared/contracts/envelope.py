@@ -4,6 +4,7 @@ Headers are read by hand: four of them matter, and this runs once for every reco
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -35,15 +36,20 @@ def headers(
     reply_partition: int | None = None, traceparent: str | None = None,
 ) -> Headers:
     """The headers a message of this type travels with."""
-    result = [
-        ("ce_specversion", b"1.0"), ("ce_type", TYPE_OF[message].type.encode()), ("ce_id", str(id).encode()),
-        ("ce_source", source.encode()), ("ce_time", time.isoformat().encode()), ("content-type", b"application/json"),
-    ]
+    result = [*_constant(message, source), ("ce_id", str(id).encode()), ("ce_time", time.isoformat().encode())]
     if reply_partition is not None:
         result.append((REPLY_PARTITION, str(reply_partition).encode()))
     if traceparent is not None:
         result.append(("traceparent", traceparent.encode()))
     return result
+
+
+@lru_cache(maxsize=256)
+def _constant(message: type[BaseModel], source: str) -> tuple[tuple[str, bytes], ...]:
+    return (
+        ("ce_specversion", b"1.0"), ("ce_type", TYPE_OF[message].type.encode()), ("ce_source", source.encode()),
+        ("content-type", b"application/json"),
+    )
 
 
 def parse(topic: Topic, value: bytes | None, raw_headers: tuple[tuple[str, bytes], ...]) -> Envelope:

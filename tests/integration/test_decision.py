@@ -15,13 +15,27 @@ from services.decision.consume import Consumer
 from services.decision.engine import Engine
 from shared.clock import now
 from shared.contracts.base import SYSTEM
-from shared.contracts.commands import CreateWorkflow, RecordSpaceAdmins, ReleaseQuarantine
+from shared.contracts.commands import CreateWorkflow, RecordGroupMembers, RecordSpaceAdmins, ReleaseQuarantine
 from shared.contracts.envelope import headers
 from shared.contracts.topics import INTAKE, REPLIES, TYPE_OF
-from shared.contracts.workflow import All
+from shared.contracts.workflow import All, Quorum
 from shared.kafka import Outgoing
 from shared.postgres import connect_pool
-from tests.builders import ALICE, BOB, CAROL, DAVE, SPACE, WORKFLOW, a_caller, a_decision, a_definition, a_step, a_submission, accounts
+from tests.builders import (
+    ALICE,
+    BOB,
+    CAROL,
+    DAVE,
+    SPACE,
+    WORKFLOW,
+    a_caller,
+    a_decision,
+    a_definition,
+    a_step,
+    a_submission,
+    accounts,
+    groups,
+)
 from tests.stack import Database
 
 
@@ -109,6 +123,19 @@ async def test_two_approvers_in_one_instant_complete_the_step_once(bench: Bench)
     await asyncio.gather(bench.consumer.handle([alice]), bench.consumer.handle([bob]))
     assert await bench.count("approvals.outcome", "voter_id IS NOT NULL") == 2
     assert await bench.count("approvals.page", "status = 'approved' AND version = 3") == 1
+
+
+async def test_a_member_of_a_group_decides_once_whatever_seat_the_group_has_filled(bench: Bench) -> None:
+    lane = bench.lane
+    members = RecordGroupMembers(site_id="-", caller=a_caller(None), group_id="g", members=(ALICE, BOB, CAROL), read_at=now())
+    definition = a_definition(a_step(groups("g"), Quorum(n=3)))
+    create = CreateWorkflow(site_id="-", caller=a_caller(DAVE), workflow_id="wf-g", space_id=SPACE, definition=definition)
+    page = {"page_id": "g1", "workflow_id": "wf-g"}
+    await bench.consumer.handle([lane.record(members), lane.record(create), lane.record(a_submission(DAVE, **page))])
+    for who in (ALICE, ALICE, BOB, ALICE):
+        await bench.consumer.handle([lane.record(a_decision(who, page_id="g1", approval_id="g1-1"))])
+    assert await bench.count("approvals.outcome", "reason = 'already_decided' AND page_id = 'g1'") == 2
+    assert await bench.count("approvals.page", "page_id = 'g1' AND status = 'open' AND approvals = 2") == 1
 
 
 async def test_one_command_id_a_hundred_times_has_one_effect_and_equal_answers(bench: Bench) -> None:

@@ -91,6 +91,7 @@ def test_a_submission_is_refused(page: Page, facts: dict[str, Any], reason: Reas
 @pytest.mark.parametrize(("message", "page", "reason"), [
     (a_decision(CAROL), a_page(an_approval()), Reason.NOT_AN_APPROVER),
     (a_decision(), a_page(an_approval(decided=frozenset({ALICE}))), Reason.ALREADY_DECIDED),
+    (a_decision(), a_page(an_approval(seats=0b01)), Reason.ALREADY_DECIDED),
     (a_decision(), a_page(an_approval(), editor_id=ALICE), Reason.FOUR_EYES),
     (a_decision(), a_page(an_approval(), author_id=ALICE), Reason.FOUR_EYES),
     (a_decision(page_version=6), a_page(an_approval()), Reason.PAGE_VERSION_STALE),

@@ -15,6 +15,9 @@ Of = tuple[str, str]
 """A site, and what is named within it."""
 
 
+_NO_SPACE = Space()
+
+
 @dataclass(slots=True)
 class Needs:
     """What to load, once for the whole batch."""
@@ -44,25 +47,46 @@ def needs(messages: Iterable[PageMessage], pages: Mapping[Of, Page]) -> Needs:
     result = Needs()
     named: dict[Of, set[str]] = {}
     for message in messages:
-        at = (message.site_id, message.page_id)
-        page = pages.get(at)
         caller, site = message.caller, message.site_id
+        at = (site, message.page_id)
+        page = pages.get(at)
+        approval = page.approval if page is not None else None
+        if caller.licence is Licence.UNKNOWN and caller.environment is Environment.PRODUCTION:
+            result.licences.add(site)
+        if approval is not None:
+            result.definitions.add((site, approval.workflow_id, approval.workflow_version))
+        if isinstance(message, RecordDecision):
+            if caller.account_id is not None:
+                result.members.add((site, caller.account_id))
+            continue
         if isinstance(message, PageChanged | SubmitApproval) and message.space_id is not None:
             named.setdefault(at, set()).add(message.space_id)
-        if caller.environment is Environment.PRODUCTION and caller.licence is Licence.UNKNOWN:
-            result.licences.add(site)
-        if page is not None and page.approval is not None:
-            approval = page.approval
-            result.definitions.add((site, approval.workflow_id, approval.workflow_version))
-            if isinstance(message, ResetApproval | CancelApproval) and caller.channel is not Channel.SYSTEM:
-                result.workflows.add((site, approval.workflow_id))
-        if isinstance(message, RecordDecision) and caller.account_id is not None:
-            result.members.add((site, caller.account_id))
-        elif isinstance(message, SubmitApproval):
+        if isinstance(message, SubmitApproval):
             _submission(message, _spaces(page, named.get(at, ())), result)
         elif isinstance(message, ResetApproval | CancelApproval):
             result.spaces |= {(site, space) for space in _spaces(page, named.get(at, ()))}
+            if approval is not None and caller.channel is not Channel.SYSTEM:
+                result.workflows.add((site, approval.workflow_id))
     return result
+
+
+def group_voters(messages: Iterable[PageMessage], directory: Directory) -> set[tuple[str, str, str]]:
+    """Who asks to decide on which page, and may do so through a group: of them it must be looked up whether they have."""
+    if not directory.groups:
+        return set()
+    return {
+        (m.site_id, m.page_id, m.caller.account_id) for m in messages
+        if isinstance(m, RecordDecision) and m.caller.account_id is not None
+        and (m.site_id, m.caller.account_id) in directory.groups
+    }
+
+
+def with_voters(pages: Mapping[Of, Page], voters: Mapping[Of, frozenset[str]]) -> dict[Of, Page]:
+    """The pages, each with those who have decided on its active step."""
+    return dict(pages) | {
+        at: page._replace(approval=page.approval._replace(decided=voters[at]))
+        for at, page in pages.items() if at in voters and page.approval is not None
+    }
 
 
 def _spaces(page: Page | None, named: Iterable[str]) -> set[str]:
@@ -81,21 +105,18 @@ def _submission(message: SubmitApproval, spaces: set[str], result: Needs) -> Non
 
 def known_for(message: PageMessage, page: Page, directory: Directory, oldest: datetime) -> Known:
     """The part of the directory that one message is judged by."""
-    site = message.site_id
+    site, account, space = message.site_id, message.caller.account_id, page.space_id
     workflow = _workflow(message, page, directory)
     if isinstance(message, SubmitApproval):
-        version = workflow.workflow_version if workflow is not None else 0
-        named = workflow.workflow_id if workflow is not None else ""
+        space = space or message.space_id
+        frozen = None if workflow is None else (site, workflow.workflow_id, workflow.workflow_version)
     else:
         approval = page.approval
-        named, version = (approval.workflow_id, approval.workflow_version) if approval is not None else ("", 0)
-    space = page.space_id or (message.space_id if isinstance(message, SubmitApproval) else None)
-    account = message.caller.account_id
+        frozen = None if approval is None else (site, approval.workflow_id, approval.workflow_version)
     return Known(
-        oldest=oldest, workflow=workflow, definition=directory.definitions.get((site, named, version)),
-        space=directory.spaces.get((site, space or ""), Space()),
-        groups=directory.groups.get((site, account), ()) if account is not None else (),
-        licence_active=directory.licences.get(site),
+        oldest, directory.spaces.get((site, space or ""), _NO_SPACE),
+        directory.groups.get((site, account), ()) if account is not None else (), workflow,
+        None if frozen is None else directory.definitions.get(frozen), directory.licences.get(site),
     )
 
 

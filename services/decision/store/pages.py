@@ -1,6 +1,6 @@
 """Pages and outcomes: one read and one write for a whole batch, whatever its size."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,39 +13,48 @@ from shared.contracts.events import Status
 
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
+# In the order of the fields of a page, and then of its approval.
 _READ_PAGES = """
-    SELECT p.*, (
-        SELECT array_agg(o.voter_id) FROM approvals.outcome o
-         WHERE p.status = 'open' AND o.site_id = p.site_id AND o.page_id = p.page_id AND o.run = p.run
-           AND o.round = p.round AND o.step = p.step AND o.voter_id = ANY (string_to_array(k.voters, E'\\n'))
-    ) AS decided
-      FROM unnest($1::text[], $2::text[], $3::text[]) AS k (site_id, page_id, voters)
+    SELECT p.site_id, p.page_id, p.version, p.page_version, p.space_id, p.state, p.state_at, p.edited_at, p.author_id,
+        p.editor_id, p.space_at,
+        p.run, p.workflow_id, p.workflow_version, p.approved_version, p.submitted_at, p.status, p.step, p.round,
+        p.approvals, p.seats
+      FROM unnest($1::text[], $2::text[]) AS k (site_id, page_id)
       JOIN approvals.page p USING (site_id, page_id)
 """
 
 
-async def read_pages(db: Connection, wanted: Mapping[Of, set[str]]) -> dict[Of, Page]:
-    """The pages that are known, each with those of the people given who have decided on its active step."""
-    rows = await db.fetch(
-        _READ_PAGES, [site for site, _ in wanted], [page for _, page in wanted],
-        ["\n".join(voters) for voters in wanted.values()],
-    )
-    return {(row["site_id"], row["page_id"]): _page(row) for row in rows}
+async def read_pages(db: Connection, wanted: Collection[Of]) -> dict[Of, Page]:
+    """The pages that are known, without who has decided."""
+    rows = await db.fetch(_READ_PAGES, [site for site, _ in wanted], [page for _, page in wanted])
+    return {(row[0], row[1]): _page(tuple(row)) for row in rows}
 
 
-def _page(row: asyncpg.Record) -> Page:
-    approval = None
-    if row["run"] is not None:
-        approval = Approval(
-            row["run"], row["workflow_id"], row["workflow_version"], row["approved_version"], row["submitted_at"],
-            Status(row["status"]), row["step"], row["round"], row["approvals"], int.from_bytes(row["seats"], "little"),
-            frozenset(row["decided"] or ()),
-        )
-    return Page(
-        row["site_id"], row["page_id"], row["version"], row["page_version"], row["space_id"], row["state"],
-        row["state_at"], row["edited_at"], row["author_id"], row["editor_id"], row["space_at"],
-        approval,
+def _page(row: tuple[Any, ...]) -> Page:
+    return Page._make((*row[:11], None if row[11] is None else _approval(row[11:])))
+
+
+def _approval(row: tuple[Any, ...]) -> Approval:
+    run, workflow_id, workflow_version, page_version, submitted_at, status, step, round_, approvals, seats = row
+    return Approval(
+        run, workflow_id, workflow_version, page_version, submitted_at, Status(status), step, round_, approvals,
+        int.from_bytes(seats, "little"),
     )
+
+
+_READ_VOTERS = """
+    SELECT p.site_id, p.page_id, array_agg(o.voter_id) AS decided
+      FROM unnest($1::text[], $2::text[], $3::text[]) AS k (site_id, page_id, voter_id)
+      JOIN approvals.page p USING (site_id, page_id)
+      JOIN approvals.outcome o USING (site_id, page_id, run, round, step, voter_id)
+     GROUP BY p.site_id, p.page_id
+"""
+
+
+async def read_voters(db: Connection, asked: Collection[tuple[str, str, str]]) -> dict[Of, frozenset[str]]:
+    """Which of these people have decided on the active step of these pages."""
+    rows = await db.fetch(_READ_VOTERS, *([one[i] for one in asked] for i in range(3)))
+    return {(row["site_id"], row["page_id"]): frozenset(row["decided"]) for row in rows}
 
 
 _READ_OUTCOMES = """
