@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo up check test bench lock
+.PHONY: help demo up check test bench chaos lock
 
 PYTHON ?= python3.11
 RUN := .venv/bin/python
@@ -28,6 +28,10 @@ test: .venv/.ready ## all tests, on a real database and a real broker
 
 bench: .venv/.ready ## decisions a second of one decision process
 	$(RUN) -m bench
+
+FAULTS ?= 1000
+chaos: .venv/.ready ## the system broken in every way under load, then judged: FAULTS=1000, SEED=…
+	$(RUN) -m chaos --faults $(FAULTS) $(if $(SEED),--seed $(SEED)) --page docs/chaos.md
 
 lock: ## pin every dependency by hash
 	uv pip compile -q --python-version 3.11 --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --extra local pyproject.toml -o requirements.lock

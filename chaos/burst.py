@@ -56,7 +56,7 @@ def caller(account: str | None) -> Caller:
                   app=account is None)
 
 
-def members(group: str, who: str) -> RecordGroupMembers:
+def members_of(group: str, who: str) -> RecordGroupMembers:
     """One person is all of a group."""
     return RecordGroupMembers(site_id=SITE, caller=caller(None), group_id=group, members=(who,), read_at=now())
 
@@ -89,7 +89,7 @@ class Burst:
     def directory(self) -> Iterator[Outgoing]:
         """Who may do what: settled before anything else is asked, since other keys have no order with it."""
         yield on_intake(RecordSpaceAdmins(site_id=SITE, caller=caller(None), space_id=SPACE, admins=(DAVE,), read_at=now()))
-        yield on_intake(members(GROUP, ERIN))
+        yield on_intake(members_of(GROUP, ERIN))
 
     def workflows(self) -> Iterator[Outgoing]:
         """Two workflows of two steps: settled before pages are submitted."""

@@ -17,6 +17,7 @@ class Groups:
         applied = {o["id"]: o["decided_at"] for o in found.outcomes if o["reason"] is None}
         self._pushes: dict[tuple[str, str], dict[str, tuple[datetime, frozenset[str]]]] = {}
         self._now = found.members
+        self._error = found.clock_error
         for m in found.intake:
             if m.data is not None and m.named("record-group-members") and m.id in applied:
                 of = (m.data["site_id"], m.data["group_id"])
@@ -25,11 +26,11 @@ class Groups:
     def could_be(self, site: str, group: str, at: datetime) -> list[frozenset[str]]:
         """The memberships that someone deciding at this moment may have read: mostly one."""
         pushes = sorted(self._pushes.get((site, group), {}).values(), key=lambda p: p[0])
-        before = [p for p in pushes if p[0] <= at]
+        before = [p for p in pushes if p[0] <= at + self._error]
         if not before:
             return [self._now.get((site, group), frozenset())] if not pushes else [frozenset()]
         current = [p[1] for p in before[-1:]]
-        return current + [p[1] for p, after in pairwise(before) if after[0] > at - GRACE]
+        return current + [p[1] for p, after in pairwise(before) if after[0] > at - GRACE - self._error]
 
     def latest(self) -> dict[tuple[str, str], frozenset[str]]:
         """Each group as its last push left it."""

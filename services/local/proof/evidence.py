@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 Row = dict[str, Any]
@@ -59,6 +60,8 @@ class Evidence:
 
     accepted: set[str] = field(default_factory=set)
     """Ids of commands that somebody outside was told were accepted, if anybody kept them."""
+    clock_error: timedelta = timedelta()
+    """By how much the clocks of those who decided may have been wrong."""
     intake: list[Message] = field(default_factory=list)
     events: list[Message] = field(default_factory=list)
     whole: bool = True

@@ -17,7 +17,6 @@ from services.local.site.bodies import Hook
 from services.local.site.tally import APPLIED, Tally
 from services.local.site.world import Site
 
-_GIVE_UP = 30.0
 _POOL = 8
 """Connections of one pool."""
 _TOKEN_SECONDS = 15.0
@@ -39,11 +38,14 @@ class Ask:
 class Client:
     """Sends to one system, over connections that are kept, and counts."""
 
+    give_up = 30.0
+    """Seconds after which an answer is no longer waited for."""
+
     def __init__(self, address: str, issuer: LocalIssuer, tally: Tally, connections: int, prefix: str) -> None:
         # A pool looks at each of its connections for every request, so many small ones cost less than one large.
         context, limits = ssl.create_default_context(), httpx.Limits(max_connections=_POOL, max_keepalive_connections=_POOL)
         self._pools = [
-            httpx.AsyncClient(base_url=address, limits=limits, timeout=httpx.Timeout(_GIVE_UP), verify=context)
+            httpx.AsyncClient(base_url=address, limits=limits, timeout=httpx.Timeout(self.give_up), verify=context)
             for _ in range(-(-connections // _POOL))
         ]
         self._turn = cycle(self._pools)
@@ -62,6 +64,10 @@ class Client:
         self._keys += 1
         return f"{self._prefix}-{self._keys}"
 
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send one request as it is; what follows from its answer is up to the caller."""
+        return await next(self._turn).request(method, path, **options)
+
     async def command(self, site: Site, ask: Ask, expected: Collection[str] = (APPLIED,)) -> dict[str, Any]:
         """Send it, wait for its outcome, and compare. The answer's body gets ``became``: applied, or a reason."""
         key, started = ask.key or self.new_key(), time.perf_counter()
@@ -78,10 +84,10 @@ class Client:
 
     async def _sent(self, site: Site, ask: Ask, key: str, body: bytes) -> httpx.Response:
         """The answer to a command; one that is not there yet is asked for again under the same key."""
-        async with asyncio.timeout(_GIVE_UP):
+        async with asyncio.timeout(self.give_up):
             while True:
                 path, authorization = self._signed(site, ask)
-                response = await next(self._turn).request(ask.method, path, content=body, headers={
+                response = await self.request(ask.method, path, content=body, headers={
                     "Authorization": authorization, "Idempotency-Key": key, "Prefer": "wait=10",
                     "Content-Type": "application/json",
                 })
@@ -108,10 +114,10 @@ class Client:
     async def hook(self, site: Site, hook: Hook, expected: str = "204", *, forged: bool = False, raw: bytes | None = None) -> None:
         """Post a webhook; a forged one is signed for another body or path than its own, or not by whom it says."""
         body = orjson.dumps(hook.body) if raw is None else raw
-        headers = {"Content-Type": "application/json"} | self._hook_signature(site, hook, body, forged=forged)
-        async with asyncio.timeout(_GIVE_UP):
+        async with asyncio.timeout(self.give_up):
             while True:
-                response = await next(self._turn).post(hook.path, content=body, headers=headers)
+                headers = {"Content-Type": "application/json"} | self._hook_signature(site, hook, body, forged=forged)
+                response = await self.request("POST", hook.path, content=body, headers=headers)
                 if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
                     break
                 self.tally.repeated += 1
@@ -131,5 +137,5 @@ class Client:
         """Install the local Connect tenant."""
         path = "/webhooks/connect/installed"
         token = self._issuer.install(address, path)
-        response = await next(self._turn).post(path, json=self._issuer.install_body(), headers={"Authorization": f"JWT {token}"})
+        response = await self.request("POST", path, json=self._issuer.install_body(), headers={"Authorization": f"JWT {token}"})
         self.tally.webhook(f"POST {path}", str(response.status_code), "204")

@@ -1,0 +1,94 @@
+"""The consumers of ``intake.v1``: how many they are, and how long a partition waits while they come and go."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator
+
+from aiokafka.errors import KafkaError
+
+from chaos import log
+from chaos.burst import ERIN, members_of, on_intake
+from chaos.stage import Stage, until
+from services.local.supervisor import PARTITIONS
+from shared.contracts.topics import EVENTS, INTAKE
+from shared.kafka import BatchPublisher, Outgoing, Record
+from shared.settings import ServiceSettings
+
+_GROUP = "decision"
+_PATIENCE = 60.0
+_BEAT = 0.2
+"""Seconds from one command on each partition to the next."""
+
+
+async def members(stage: Stage, count: int) -> None:
+    """Wait until so many share the partitions.
+
+    :raises TimeoutError: they did not in time.
+    """
+    async def stable() -> bool:
+        try:
+            async with log.admin(stage.stack.broker.bootstrap) as client:
+                [answer] = await client.describe_consumer_groups([_GROUP])
+        except KafkaError:
+            return False
+        [(_, _, state, _, _, found, *_)] = answer.groups
+        return state == "Stable" and len(found) == count
+
+    await until(stable, _PATIENCE)
+
+
+def beat() -> Iterator[Outgoing]:
+    """One command for each partition, that changes nothing which matters."""
+    for partition in range(PARTITIONS):
+        yield on_intake(members_of(f"beat-{partition}", ERIN))._replace(partition=partition)
+
+
+@contextlib.asynccontextmanager
+async def watched(stage: Stage) -> AsyncIterator[None]:
+    """Give every partition work for the length of the block, and note how long one stood still with work waiting."""
+    bootstrap = stage.stack.broker.bootstrap
+    begin = {topic.name: await log.ends(bootstrap, topic) for topic in (INTAKE, EVENTS)}
+    publisher = BatchPublisher(ServiceSettings(kafka=bootstrap), "chaos")
+    await publisher.start()
+
+    async def beating() -> None:
+        while True:
+            await publisher.publish(beat())
+            await asyncio.sleep(_BEAT)
+
+    task = asyncio.create_task(beating())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        await publisher.stop()
+    asked, told = [await log.since(bootstrap, topic, begin[topic.name]) for topic in (INTAKE, EVENTS)]
+    stage.idle.append(longest_wait(asked, told))
+
+
+def longest_wait(asked: Iterable[Record], told: Iterable[Record]) -> float:
+    """For how many seconds, at most, a partition told nothing although a command waited on it.
+
+    A command waits from when it was put on the log until its event is there; between two events of a partition, the wait
+    is counted from the later of the first event and the second's own command.
+    """
+    answered: dict[bytes, int] = {}
+    for event in told:
+        answered.setdefault(_id(event), event.timestamp)
+    waits: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for record in asked:
+        if _id(record) in answered:
+            waits[record.partition].append((answered[_id(record)], record.timestamp))
+    longest = 0
+    for pairs in waits.values():
+        before = 0
+        for at, since in sorted(pairs):
+            longest = max(longest, at - max(before, since))
+            before = at
+    return longest / 1000
+
+
+def _id(record: Record) -> bytes:
+    return dict(record.headers).get("ce_id", b"")

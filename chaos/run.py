@@ -1,0 +1,121 @@
+"""One run: load, a fault, recovery, the next fault; then quiet, and the verdict."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+
+from chaos.faults import HOUR, Fault
+from chaos.load import Load
+from chaos.plan import chance
+from chaos.recovery import NotWell, until_well
+from chaos.stage import Stage, staged
+from services.audit_fanout.verify import verify
+from services.local.proof.gather import gather
+from services.local.proof.guarantees import Finding, judge
+from services.local.quiet import until_quiet
+from services.local.site.tally import Tally
+from services.local.supervisor import Notice
+
+_SETTLE = 120.0
+Progress = Callable[[int, Fault], None]
+"""Hears which fault comes next, and its number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suffered:
+    """One fault, how long it lasted and how long the system then took, in seconds; or what went wrong instead."""
+
+    fault: Fault
+    held: float
+    recovered: float | None
+    wrong: str | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run showed."""
+
+    seed: int
+    broker: str
+    tally: Tally
+    suffered: list[Suffered] = field(default_factory=list)
+    bursts: int = 0
+    """Records acknowledged by the broker to the harness itself."""
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Of all commands and facts, by reason."""
+    ended: list[str] = field(default_factory=list)
+    idle: list[float] = field(default_factory=list)
+    verified: int = 0
+    wrong: str | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    def failures(self) -> list[str]:
+        """All that should not have been."""
+        broken = [f"{f.name}: {f.breach}" for f in self.findings if f.breach is not None]
+        lost = [f"{s.fault}: {s.wrong}" for s in self.suffered if s.wrong is not None]
+        return [*broken, *lost, *self.ended, *self.tally.surprises, *([self.wrong] if self.wrong is not None else [])]
+
+
+async def run(state: Path, seed: int, faults: Sequence[Fault], rate: float, notice: Notice, progress: Progress) -> Report:
+    """Start everything, let it suffer, wait until it is quiet, judge, and stop everything.
+
+    :raises DidNotStart: a part of it did not come up.
+    """
+    async with staged(state, notice) as stage:
+        load = Load(stage.stack.address("command"), stage.stack.broker.bootstrap, stage.stack.issuer, seed, 3)
+        report = Report(seed, stage.stack.broker.kind, load.tally)
+        try:
+            await load.prepare()
+            async with load.flowing(rate) as flowing:
+                for number, fault in enumerate(faults):
+                    progress(number, fault)
+                    report.suffered.append(await suffer(stage, load, fault, number, seed))
+                    if flowing.done():
+                        flowing.result()
+        finally:
+            await load.close()
+        notice("faults are over: waiting until everything is decided, audited and archived")
+        await _judge(stage, load, report)
+        return report
+
+
+async def suffer(stage: Stage, load: Load, fault: Fault, number: int, seed: int) -> Suffered:
+    """One fault, from its beginning until the system is well again."""
+    random = chance(seed, number)
+    held = random.uniform(*fault.hold)
+    load.client.doubtful = fault.kind == "clock"
+    burst = asyncio.create_task(load.burst(number))
+    try:
+        async with fault.act(stage, random):
+            await asyncio.sleep(held)
+        recovered = await until_well(stage, load)
+        await burst
+    except NotWell as late:
+        return Suffered(fault, held, None, f"number {number}: {late}")
+    except TimeoutError:
+        return Suffered(fault, held, None, f"number {number} could not be done in time")
+    finally:
+        load.client.doubtful = False
+        burst.cancel()
+    return Suffered(fault, held, recovered)
+
+
+async def _judge(stage: Stage, load: Load, report: Report) -> None:
+    stack = stage.stack
+    await until_quiet(stack.broker.bootstrap, _SETTLE)
+    db = await asyncpg.connect(stack.postgres.dsn("console"))
+    try:
+        verdict = await verify(db)
+    finally:
+        await db.close()
+    found = await gather(stack.postgres.dsn(), stack.broker.bootstrap, stack.state / "archive")
+    found.accepted, found.clock_error = load.accepted(), timedelta(seconds=HOUR)
+    report.findings = await asyncio.to_thread(judge, found)
+    report.verified, report.wrong = verdict.verified, None if verdict.wrong is None else f"audit log: {verdict.wrong}"
+    report.bursts, report.ended, report.idle = len(load.sender.acknowledged), stage.ended, stage.idle
+    report.outcomes = Counter(o["reason"] or "applied" for o in found.outcomes)
