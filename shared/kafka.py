@@ -6,8 +6,10 @@ so that one bad header or body cannot fail its neighbours, and offsets are commi
 
 import asyncio
 import signal
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import stamina
@@ -45,7 +47,7 @@ def connect(settings: ServiceSettings, service: str, request_seconds: float = 10
     """A broker that publishes only with every replica's acknowledgement; a fetch may wait less than ``request_seconds``."""
     return KafkaBroker(
         settings.kafka.split(","), client_id=f"approvalflow-{service}", acks="all",
-        enable_idempotence=settings.kafka_idempotent, logger=None, graceful_timeout=settings.stop_seconds,
+        enable_idempotence=settings.kafka_idempotent, logger=None, graceful_timeout=settings.drain_seconds,
         request_timeout_ms=int(request_seconds * 1000),
     )
 
@@ -62,13 +64,15 @@ async def _undecoded(_: KafkaMessage) -> None:
 
 def subscribe(
     broker: KafkaBroker, topic: Topic, group: str, handler: Handler, *, max_records: int, listener: Any = None,
-    patience: float | None = 60.0, fetch_min_bytes: int = 1, fetch_max_wait_ms: int = 500,
+    patience: float | None = 60.0, waits_for: tuple[type[Exception], ...] = (), fetch_min_bytes: int = 1,
+    fetch_max_wait_ms: int = 500, around: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Any:
     """Hand batches of raw records to ``handler``; returns the subscriber, whose ``consumer`` commits.
 
-    A batch that fails is tried again for ``patience`` seconds, since a database may be restarting. After that the
-    process is told to stop with nothing committed, so the batch comes again; it never goes on past records it did not
-    handle. Without an end to its patience a group tries for ever, and holds up no other of its process.
+    A batch that fails is tried again for ``patience`` seconds, and for as long as it takes where the error is one of
+    ``waits_for``: while the database is away, nothing else could be done. After that the process is told to stop with
+    nothing committed, so the batch comes again; it never goes on past records it did not handle. Without an end to its
+    patience a group tries for ever, and holds up no other of its process. All tries of a batch are in one ``around``.
     """
     subscriber = broker.subscriber(
         topic.name, batch=True, group_id=group, ack_policy=AckPolicy.MANUAL, auto_offset_reset="earliest",
@@ -79,16 +83,35 @@ def subscribe(
 
     @subscriber
     async def on_batch(message: KafkaMessage) -> None:
+        again = _Patience(patience, waits_for)
         try:
-            async for attempt in stamina.retry_context(on=Exception, attempts=None, timeout=patience, wait_max=5):
-                with attempt:
-                    await handler(message.raw_message)
+            with around():
+                async for attempt in stamina.retry_context(on=again.for_, attempts=None, timeout=None, wait_max=5):
+                    with attempt:
+                        await handler(message.raw_message)
         except Exception:  # noqa: BLE001 - logged, and the process stops
             structlog.get_logger().exception("batch failed", topic=topic.name, group=group)
             signal.raise_signal(signal.SIGTERM)
             await asyncio.Event().wait()
 
     return subscriber
+
+
+class _Patience:
+    """Which errors are worth another try: for ``seconds`` from the first that is not waited out."""
+
+    def __init__(self, seconds: float | None, waits_for: tuple[type[Exception], ...]) -> None:
+        self._seconds = seconds
+        self._waits_for = waits_for
+        self._until: float | None = None
+
+    def for_(self, error: Exception) -> bool:
+        """Is it?"""
+        if self._seconds is None or isinstance(error, self._waits_for):
+            self._until = None
+            return True
+        self._until = self._until or time.monotonic() + self._seconds
+        return time.monotonic() < self._until
 
 
 def positions(records: Iterable[Record]) -> dict[TopicPartition, int]:

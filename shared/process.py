@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import gc
+import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from types import FrameType
@@ -18,6 +20,9 @@ from shared import logs, telemetry
 from shared.settings import ServiceSettings
 
 S = TypeVar("S", bound=ServiceSettings)
+_LAST = 0.9
+"""The part of ``stop_seconds`` after which whatever has not ended is given up."""
+_ON_STOP = "on_stop"
 
 
 def run(service: str, settings: S, build: Callable[[S], AbstractAsyncContextManager[FastAPI]]) -> None:
@@ -35,12 +40,46 @@ def tune_collector() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
+class _Server(uvicorn.Server):
+    """Once told to stop, everything is over in time, whoever does not answer."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, stop_seconds: float) -> None:
+        super().__init__(config)
+        self._on_stop: Callable[[], None] = getattr(app.state, _ON_STOP, _nothing)
+        self._stop_seconds = stop_seconds
+        self._loop = asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal starts the clock. It is a thread's, so that a loop that hangs cannot hold it up."""
+        if not self.should_exit:
+            clock = threading.Timer(self._stop_seconds * _LAST, _give_up)
+            clock.daemon = True
+            clock.start()
+            self._loop.call_soon_threadsafe(self._on_stop)
+        super().handle_exit(sig, frame)
+
+
+def on_stop(app: FastAPI, what: Callable[[], None]) -> None:
+    """Do this as soon as the process is told to stop, before requests in flight are waited for."""
+    setattr(app.state, _ON_STOP, what)
+
+
+def _nothing() -> None:
+    """Nothing is to be done."""
+
+
+def _give_up() -> None:
+    """What was not finished is on the log still, and comes again; waiting longer would only have us killed."""
+    structlog.get_logger().error("did not stop in time")
+    os._exit(1)
+
+
 async def _serve(settings: S, build: Callable[[S], AbstractAsyncContextManager[FastAPI]]) -> None:
     async with build(settings) as app:
-        server = uvicorn.Server(uvicorn.Config(
+        server = _Server(uvicorn.Config(
             app, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False,
-            timeout_graceful_shutdown=int(settings.stop_seconds), server_header=False, lifespan="off",
-        ))
+            timeout_graceful_shutdown=max(1, int(settings.drain_seconds)), server_header=False, lifespan="off",
+        ), app, settings.stop_seconds)
         structlog.get_logger().info("started", address=settings.http_host, port=settings.http_port)
         # Once it has stopped, the server raises the signals it caught again; they must not end the process before the
         # application's context is left, or consumers would not leave their groups and the next start would wait.

@@ -28,6 +28,13 @@ class ServiceSettings(BaseSettings):
     log_json: bool = True
     stop_seconds: float = Field(default=10.0, gt=0)
     """How long a stopping process may drain before it gives up."""
+    stall_seconds: float = Field(default=30.0, gt=0)
+    """How long records may wait for a consumer that does nothing before its process ends, to be started again."""
+
+    @property
+    def drain_seconds(self) -> float:
+        """The part of ``stop_seconds`` that requests in flight have to end, and after them the batch in hand."""
+        return self.stop_seconds * 0.4
 
     @model_validator(mode="after")
     def _addressed(self) -> Self:

@@ -15,6 +15,7 @@ from services.audit_fanout.sinks import Archive, Sink, Store
 from shared import health, kafka, postgres
 from shared.contracts.topics import EVENTS
 from shared.process import background
+from shared.watchdog import Watchdog
 
 NAME = "audit-fanout"
 
@@ -37,7 +38,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
             return bool(await pool.fetchval("SELECT true"))
 
         async def assigned() -> bool:
-            return all(consumer().assignment() for consumer in consumers)
+            return all(not watchdog.stalled and consumer().assignment() for watchdog, consumer in consumers)
 
         app = FastAPI(openapi_url=None)
         app.include_router(health.router({"database": database, "log": assigned}))
@@ -46,7 +47,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
 
 async def _follow(
     stack: contextlib.AsyncExitStack, settings: Settings, pool: asyncpg.Pool, sink: Sink, *, gather: bool = False,
-) -> Callable[[], AIOKafkaConsumer]:
+) -> tuple[Watchdog, Callable[[], AIOKafkaConsumer]]:
     """Start a sink with connections of its own. One that fails is tried for ever, and holds up no other."""
     wait = settings.archive_seconds if gather else 0.5
     broker = kafka.connect(settings, f"{NAME}-{sink.name}", request_seconds=10 + wait)
@@ -54,11 +55,13 @@ async def _follow(
     async def commit(offsets: dict[TopicPartition, int]) -> None:
         await kafka.commit(subscriber.consumer, offsets)
 
+    watchdog = Watchdog(settings.kafka, f"{NAME}-{sink.name}", settings.stall_seconds + wait)  # what gathers is no stall
     subscriber = kafka.subscribe(
-        broker, EVENTS, f"{NAME}-{sink.name}", Consumer(pool, sink, commit).handle, patience=None,
+        broker, EVENTS, f"{NAME}-{sink.name}", Consumer(pool, sink, commit).handle, patience=None, around=watchdog.handling,
         max_records=settings.batch_records * (4 if gather else 1), fetch_max_wait_ms=int(wait * 1000),
         fetch_min_bytes=settings.archive_bytes if gather else 1,
     )
     stack.push_async_callback(broker.stop)
     await broker.start()
-    return lambda: subscriber.consumer
+    await stack.enter_async_context(watchdog.watching(lambda: subscriber.consumer))
+    return watchdog, lambda: subscriber.consumer

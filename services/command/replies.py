@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -23,12 +23,13 @@ class Waiting:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._count = 0
-        self._futures: dict[str, set[asyncio.Future[Outcome]]] = defaultdict(set)
+        self._futures: dict[str, set[asyncio.Future[Outcome | None]]] = defaultdict(set)
+        self._stopped = False
 
     @asynccontextmanager
-    async def for_outcome(self, command_id: UUID, wanted: bool) -> AsyncIterator[asyncio.Future[Outcome] | None]:
+    async def for_outcome(self, command_id: UUID, wanted: bool) -> AsyncIterator[asyncio.Future[Outcome | None] | None]:
         """A future for the command's outcome; None if not wanted, or too many wait already. Ask before publishing."""
-        if not wanted or self._count >= self._limit:
+        if not wanted or self._stopped or self._count >= self._limit:
             yield None
             return
         key, future = str(command_id), asyncio.get_running_loop().create_future()
@@ -44,9 +45,13 @@ class Waiting:
 
     def settle(self, outcome: Outcome) -> None:
         """Wake those who wait for it."""
-        for future in self._futures.get(outcome.command_id, ()):
-            if not future.done():
-                future.set_result(outcome)
+        _wake(self._futures.get(outcome.command_id, ()), outcome)
+
+    def stop(self) -> None:
+        """Wake everyone without an outcome: the process is about to end."""
+        self._stopped = True
+        for futures in self._futures.values():
+            _wake(futures, None)
 
     def on_records(self, records: Sequence[ConsumerRecord]) -> None:
         """Read replies; one that cannot be read is reported and passed over, since its outcome is stored anyway."""
@@ -63,6 +68,12 @@ class Waiting:
                 continue
             if isinstance(outcome, Outcome):
                 self.settle(outcome)
+
+
+def _wake(futures: Iterable[asyncio.Future[Outcome | None]], outcome: Outcome | None) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(outcome)
 
 
 async def _raw(records: Sequence[ConsumerRecord]) -> KafkaMessage:

@@ -28,7 +28,8 @@ from services.command.webhooks import Webhooks
 from shared import health, kafka, postgres, problems
 from shared.keys import KeySource
 from shared.openapi import complete
-from shared.process import background
+from shared.process import background, on_stop
+from shared.watchdog import Watchdog
 
 
 @asynccontextmanager
@@ -45,6 +46,8 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         stack.push_async_callback(broker.stop)
         await broker.start()
         await replies.positioned(subscriber, settings.reply_partition)
+        watchdog = Watchdog(settings.kafka, "command", settings.stall_seconds)
+        await stack.enter_async_context(watchdog.watching(lambda: subscriber.consumer))
 
         backlog = Backlog(settings.backlog_limit)
         measuring = asyncio.create_task(keep_measuring(settings.kafka, backlog))
@@ -56,9 +59,10 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
                 return bool(await db.fetchval("SELECT true"))
 
         async def log() -> bool:
-            return bool(await broker.ping(1.5))
+            return not watchdog.stalled and bool(await broker.ping(1.5))
 
         app = application(settings, database, client, Publisher(broker, settings.publish_seconds), waiting, backlog)
+        on_stop(app, waiting.stop)
         app.include_router(health.router({"log": log}, {"database": answers}))
         yield app
 

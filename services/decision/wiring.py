@@ -11,6 +11,7 @@ from services.decision.engine import Engine
 from services.decision.settings import Settings
 from shared import health, kafka, postgres
 from shared.contracts.topics import INTAKE
+from shared.watchdog import Watchdog
 
 GROUP = "decision"
 
@@ -27,20 +28,25 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
 
     engine = Engine(pool, settings.facts_max_age, settings.write_attempts)
     consumer = Consumer(pool, engine, publisher, commit, settings.part_records, settings.lanes)
-    subscriber = kafka.subscribe(broker, INTAKE, GROUP, consumer.handle, max_records=settings.batch_records)
+    watchdog = Watchdog(settings.kafka, GROUP, settings.stall_seconds)
+    subscriber = kafka.subscribe(
+        broker, INTAKE, GROUP, consumer.handle, max_records=settings.batch_records, waits_for=postgres.UNAVAILABLE,
+        around=watchdog.handling,
+    )
 
     async def database() -> bool:
         return bool(await pool.fetchval("SELECT true"))
 
     async def assigned() -> bool:
-        return subscriber.consumer is not None and bool(subscriber.consumer.assignment())
+        return not watchdog.stalled and subscriber.consumer is not None and bool(subscriber.consumer.assignment())
 
     await publisher.start()
     await broker.start()
     app = FastAPI(openapi_url=None)
     app.include_router(health.router({"database": database, "log": assigned}))
     try:
-        yield app
+        async with watchdog.watching(lambda: subscriber.consumer):
+            yield app
     finally:
         await broker.stop()
         await publisher.stop()

@@ -1,0 +1,108 @@
+"""Notices a consumer that fell silent: records wait for it on the log, nothing is being handled, and it does not move."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from opentelemetry import metrics
+
+from shared.process import background
+
+Positions = Mapping[TopicPartition, int]
+_LOOKS = 20
+"""How often it looks in the time after which a consumer counts as stalled."""
+STALLS = metrics.get_meter("approvalflow.watchdog").create_counter(
+    "approvalflow.consumer.stalls", unit="{stall}",
+    description="Consumers that fell silent, each of which ended its process",
+)
+
+
+class Watchdog:
+    """Ends the process, by SIGTERM, when a partition's records wait for ``seconds`` and its position does not move.
+
+    Where the log ends is asked over a connection of its own, since a consumer that is stuck would not know. Only looks
+    that found the broker there and no handler running count, so an idle consumer, a long handler, a broker that is away
+    and a process that slept are no stalls.
+    """
+
+    def __init__(self, kafka: str, group: str, seconds: float) -> None:
+        self.stalled = False
+        self._kafka = kafka
+        self._seconds = seconds
+        self._group = group
+        self._handling = 0
+        self._looks: dict[TopicPartition, tuple[int, int]] = {}
+
+    @contextmanager
+    def handling(self) -> Iterator[None]:
+        """A handler runs for the length of the block."""
+        self._handling += 1
+        try:
+            yield
+        finally:
+            self._handling -= 1
+
+    @asynccontextmanager
+    async def watching(self, consumer: Callable[[], AIOKafkaConsumer | None]) -> AsyncIterator[None]:
+        """Watch for the length of the block."""
+        async with background(asyncio.create_task(self._watch(consumer)), 1):
+            yield
+
+    async def _watch(self, consumer: Callable[[], AIOKafkaConsumer | None]) -> None:
+        while not self.stalled:
+            try:
+                async with _reader(self._kafka) as reader:
+                    while not self.stalled:
+                        await asyncio.sleep(self._seconds / _LOOKS)
+                        await self._look(consumer(), reader)
+            except (KafkaError, OSError):
+                self._looks.clear()
+                await asyncio.sleep(self._seconds / _LOOKS)
+
+    async def _look(self, consumer: AIOKafkaConsumer | None, reader: AIOKafkaConsumer) -> None:
+        places = sorted(consumer.assignment()) if consumer is not None else []
+        reached = await asyncio.gather(*(_position(consumer, place) for place in places))
+        ends = await reader.end_offsets(places) if places else {}
+        for place in self.note(dict(zip(places, reached, strict=True)), ends):
+            self._end(place)
+
+    def note(self, reached: Positions, ends: Positions) -> list[TopicPartition]:
+        """Take in one look; the partitions that have been silent for too long."""
+        before, self._looks = self._looks, {}
+        for place, position in reached.items():
+            at, looks = before.get(place, (None, 0))
+            if position < ends[place]:
+                self._looks[place] = position, looks + (not self._handling) if position == at else 0
+        return [place for place, (_, looks) in self._looks.items() if looks >= _LOOKS]
+
+    def _end(self, place: TopicPartition) -> None:
+        self.stalled = True
+        STALLS.add(1, {"group": self._group})
+        structlog.get_logger().error("consumer stalled", group=self._group, topic=place.topic, partition=place.partition,
+                                     position=self._looks[place][0], seconds=self._seconds)
+        signal.raise_signal(signal.SIGTERM)
+
+
+async def _position(consumer: AIOKafkaConsumer, place: TopicPartition) -> int:
+    """Where it reads on; -1 while it has not found out."""
+    try:
+        async with asyncio.timeout(1):
+            return int(await consumer.position(place))
+    except TimeoutError:
+        return -1
+
+
+@asynccontextmanager
+async def _reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+    reader = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, client_id="approvalflow-watchdog", request_timeout_ms=5000, enable_auto_commit=False,
+    )
+    try:
+        await reader.start()
+        yield reader
+    finally:
+        await reader.stop()
