@@ -5,12 +5,11 @@ outcome with the event in it. Then the event is published and acknowledged, and 
 in flight, FastStream gives each worker a consumer and so partitions of its own: what is about one page keeps its order.
 """
 
-from typing import Annotated
 from uuid import UUID
 
 import asyncpg
 import uvloop
-from faststream import AckPolicy, FastStream, Header
+from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker
 from pydantic import Field
 
@@ -21,6 +20,7 @@ from shared.contracts.events import CommandRefused, DecisionRecorded, Event, Sta
 from shared.contracts.reasons import Reason
 from shared.contracts.topics import TYPE_OF
 from shared.contracts.workflow import Definition, Quorum
+from shared.postgres import connect_pool
 from shared.settings import ServiceSettings
 
 INTAKE, EVENTS, GROUP = "bench.naive.intake", "bench.naive.events", "bench-naive"
@@ -128,24 +128,25 @@ def _after(page: asyncpg.Record, event: DecisionRecorded) -> tuple[str, int, int
 
 async def run(settings: Settings) -> None:
     """Consume until told to stop."""
-    broker = KafkaBroker(settings.kafka.split(","), acks="all", enable_idempotence=settings.kafka_idempotent)
+    broker = KafkaBroker(settings.kafka.split(","), acks="all", enable_idempotence=settings.kafka_idempotent, logger=None)
     publisher = broker.publisher(EVENTS)
-    dsn = settings.database.get_secret_value()
-    async with asyncpg.create_pool(dsn, min_size=settings.in_flight, max_size=settings.in_flight) as pool:
+    async with await connect_pool(settings.database.get_secret_value(), settings.in_flight, GROUP) as pool:
 
         @broker.subscriber(INTAKE, group_id=GROUP, auto_offset_reset="earliest", ack_policy=AckPolicy.NACK_ON_ERROR,
                            max_workers=settings.in_flight)
-        async def on_decision(command: RecordDecision, command_id: Annotated[UUID, Header("ce_id")]) -> None:
+        async def on_decision(command: RecordDecision) -> None:
+            # As a parameter of this function it would be looked up in a thread, which costs as much as deciding.
+            command_id = UUID(broker.context.get_local("message").headers["ce_id"])
             async with pool.acquire() as db, db.transaction():
                 kind, event = await decide(db, command, command_id)
-            named = headers(TYPE_OF_EVENT[kind], command_id, now(), "approvalflow/naive")
+            named = headers(_EVENTS[kind], command_id, now(), "approvalflow/naive")
             key = f"{command.site_id}:{command.page_id}".encode()
             await publisher.publish(event.encode(), key=key, headers={name: value.decode() for name, value in named})
 
-        await FastStream(broker).run()
+        await FastStream(broker, logger=None).run()
 
 
-TYPE_OF_EVENT: dict[str, type[Event]] = {TYPE_OF[model].type: model for model in (CommandRefused, DecisionRecorded)}
+_EVENTS: dict[str, type[Event]] = {TYPE_OF[model].type: model for model in (CommandRefused, DecisionRecorded)}
 
 if __name__ == "__main__":
     uvloop.run(run(Settings()))

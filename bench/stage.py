@@ -18,7 +18,7 @@ from services.local.supervisor import Notice, Stack, running
 from shared.kafka import BatchPublisher
 from shared.settings import ServiceSettings
 
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.1
 _PATIENCE = 600.0
 
 
