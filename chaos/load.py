@@ -123,10 +123,6 @@ class Load:
     def _name(self, number: int) -> str:
         return f"burst{self._seed}.{number}"
 
-    def accepted(self) -> set[str]:
-        """Every id that somebody was told is taken in."""
-        return self.tally.accepted | self.sender.acknowledged
-
     async def close(self) -> None:
         """Disconnect."""
         await self.client.close()

@@ -41,7 +41,7 @@ def summary(report: Report) -> list[Row]:
         ("recovered", str(len(times))),
         ("seconds to recover: p50, p99, longest", ", ".join(_spread(times))),
         ("requests answered over HTTP", str(report.tally.total())),
-        ("records acknowledged by the broker", str(report.bursts)),
+        ("accepted commands and facts, by id", str(report.accepted)),
         ("outcomes", str(report.outcomes.total())),
         ("audit entries verified", str(report.verified)),
         ("processes that ended by themselves", str(len(report.ended))),

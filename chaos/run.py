@@ -21,6 +21,8 @@ from services.local.quiet import until_quiet
 from services.local.site.tally import Tally
 from services.local.supervisor import Notice
 
+IDLE_LIMIT = 3.0
+"""Seconds that no partition may stand still while members of its group come and go."""
 _SETTLE = 120.0
 Progress = Callable[[int, Fault], None]
 """Hears which fault comes next, and its number."""
@@ -44,8 +46,8 @@ class Report:
     broker: str
     tally: Tally
     suffered: list[Suffered] = field(default_factory=list)
-    bursts: int = 0
-    """Records acknowledged by the broker to the harness itself."""
+    accepted: int = 0
+    """Commands and facts that somebody was told are taken in, each of which the verdict is about."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """Of all commands and facts, by reason."""
     ended: list[str] = field(default_factory=list)
@@ -58,7 +60,8 @@ class Report:
         """All that should not have been."""
         broken = [f"{f.name}: {f.breach}" for f in self.findings if f.breach is not None]
         lost = [f"{s.fault}: {s.wrong}" for s in self.suffered if s.wrong is not None]
-        return [*broken, *lost, *self.ended, *self.tally.surprises, *([self.wrong] if self.wrong is not None else [])]
+        idle = [f"rolling restart: a partition stood still for {s:.1f} s" for s in self.idle if s > IDLE_LIMIT]
+        return [*broken, *lost, *idle, *self.ended, *self.tally.surprises, *([self.wrong] if self.wrong is not None else [])]
 
 
 async def run(state: Path, seed: int, faults: Sequence[Fault], rate: float, notice: Notice, progress: Progress) -> Report:
@@ -114,8 +117,10 @@ async def _judge(stage: Stage, load: Load, report: Report) -> None:
     finally:
         await db.close()
     found = await gather(stack.postgres.dsn(), stack.broker.bootstrap, stack.state / "archive")
-    found.accepted, found.clock_error = load.accepted(), timedelta(seconds=HOUR)
+    load.tally.bears_witness(found)
+    found.accepted |= load.sender.acknowledged
+    found.clock_error = timedelta(seconds=HOUR)
     report.findings = await asyncio.to_thread(judge, found)
     report.verified, report.wrong = verdict.verified, None if verdict.wrong is None else f"audit log: {verdict.wrong}"
-    report.bursts, report.ended, report.idle = len(load.sender.acknowledged), stage.ended, stage.idle
+    report.accepted, report.ended, report.idle = len(found.accepted) + len(found.told), stage.ended, stage.idle
     report.outcomes = Counter(o["reason"] or "applied" for o in found.outcomes)

@@ -114,6 +114,8 @@ def past() -> Past:
     made.found.workflows = [{"site_id": SITE, "workflow_id": "w", "version": 1, "workflow_version": 1}]
     made.found.pages = [{"site_id": SITE, "page_id": PAGE, "version": 4, "run": 1, "status": "approved", "step": 0, "round": 1,
                          "approved_version": 1, "approvals": 2, "seats": b"\x03"}]
+    made.found.applied = {o["id"]: o["version"] for o in made.found.outcomes if o["reason"] is None}
+    made.found.told = {(SITE, PAGE, int((NOON + timedelta(minutes=1)).timestamp()) * 1000)}
     made.found.accepted = {m.id for m in made.found.intake if m.is_command and m.place != junk.place}
     return made
 

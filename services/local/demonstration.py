@@ -139,5 +139,5 @@ async def _judge(stack: Stack, report: Report) -> None:
     report.verified, report.wrong = verdict.verified, None if verdict.wrong is None else f"audit log: {verdict.wrong}"
     report.audited_ms = (float(median), float(high))
     found = await gather(stack.postgres.dsn(), stack.broker.bootstrap, stack.state / "archive")
-    found.accepted = report.tally.accepted
+    report.tally.bears_witness(found)
     report.findings = await asyncio.to_thread(judge, found)

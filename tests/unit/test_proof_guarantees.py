@@ -53,6 +53,14 @@ def accepted_and_gone(found: Evidence) -> None:
     found.accepted.add(id_of("promised"))
 
 
+def answered_otherwise(found: Evidence) -> None:
+    found.applied[id_of("bob")] = 7
+
+
+def answered_as_applied_and_refused(found: Evidence) -> None:
+    found.applied[id_of("eve")] = 3
+
+
 def vote_lost_from_the_page(found: Evidence) -> None:
     found.pages[0]["approvals"] = 1
 
@@ -214,12 +222,17 @@ def unreadable_dropped(found: Evidence) -> None:
     found.intake[-1] = replace(found.intake[-1], data=None, type="", id="")
 
 
+def acknowledged_and_never_logged(found: Evidence) -> None:
+    found.told.add((SITE, PAGE, 1))
+
+
 def follow_up_dropped(found: Evidence) -> None:
     outcome(found, "workflow")["follow_ups"] = '[["approvalflow.command.cancel-approvals.v1", "{}"]]'
 
 
 BREACHES: list[tuple[str, Callable[[Evidence], None]]] = [
-    *(("G1", plant) for plant in (no_outcome, two_outcomes, told_in_two_ways, never_told, never_asked, accepted_and_gone)),
+    *(("G1", plant) for plant in (no_outcome, two_outcomes, told_in_two_ways, never_told, never_asked, accepted_and_gone,
+                                 answered_otherwise, answered_as_applied_and_refused)),
     *(("G2", plant) for plant in (
         vote_lost_from_the_page, vote_counted_twice, seat_taken_by_nobody, page_says_otherwise, page_not_stored,
         vote_of_a_stranger, vote_on_another_step, vote_as_somebody_else, approved_too_soon, vote_from_an_unpaid_site,
@@ -232,7 +245,8 @@ BREACHES: list[tuple[str, Callable[[Evidence], None]]] = [
         unknown_reason, refusal_that_voted, refusal_that_moved_the_version, refusal_that_left_words, refusal_with_follow_ups,
         refusal_that_changed_a_group, refusal_that_left_a_definition)),
     *(("G6", plant) for plant in (
-        no_outcome, fact_dropped, trash_dropped, space_removal_dropped, unreadable_dropped, follow_up_dropped)),
+        no_outcome, fact_dropped, trash_dropped, space_removal_dropped, unreadable_dropped, follow_up_dropped,
+        acknowledged_and_never_logged)),
 ]
 
 
@@ -268,3 +282,13 @@ def test_what_retention_took_is_accounted_for() -> None:
     assert broken(found) == {}
     found.entries.remove(entry(found, "submit"))
     assert "G4" in broken(found)
+
+
+def test_clocks_known_to_be_wrong_excuse_an_order_of_times_and_nothing_else() -> None:
+    found = sound()
+    outcome(found, "group")["decided_at"] += timedelta(minutes=30)
+    assert "G2" in broken(found)
+    found.clock_error = timedelta(hours=1)
+    assert broken(found) == {}
+    vote_of_a_stranger(found)
+    assert "G2" in broken(found)

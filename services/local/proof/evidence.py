@@ -60,6 +60,10 @@ class Evidence:
 
     accepted: set[str] = field(default_factory=set)
     """Ids of commands that somebody outside was told were accepted, if anybody kept them."""
+    applied: dict[str, int] = field(default_factory=dict)
+    """What somebody outside was told of a command that was applied: the version that it made."""
+    told: set[tuple[str, str, int]] = field(default_factory=set)
+    """Site, page and Unix milliseconds of what happened to pages, as far as somebody outside was told that it is known."""
     clock_error: timedelta = timedelta()
     """By how much the clocks of those who decided may have been wrong."""
     intake: list[Message] = field(default_factory=list)

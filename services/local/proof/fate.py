@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
 from services.local.proof.evidence import Evidence, Message, Row, of
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _EDITS = ("created", "updated", "published")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _STATES = ("trashed", "restored", "archived", "unarchived", "removed")
@@ -29,6 +30,17 @@ def nothing_dropped(found: Evidence) -> Iterator[str | None]:
             known.take(m, m.data, applied=m.id in outcomes and outcomes[m.id]["reason"] is None)
     if found.whole:
         yield from _follow_ups(found)
+        yield from _told(found)
+
+
+def _told(found: Evidence) -> Iterator[str | None]:
+    """Each event of a page that was acknowledged to who sent it is on the log."""
+    logged = {
+        (m.data["site_id"], m.data["page_id"], (_at(m.data) - _EPOCH) // timedelta(milliseconds=1))
+        for m in found.intake if m.data is not None and m.named("page-changed")
+    }
+    for site, page, at in found.told:
+        yield None if (site, page, at) in logged else f"what happened to {site}:{page} at {at} ms was acknowledged and is not on the log"
 
 
 def _follow_ups(found: Evidence) -> Iterator[str | None]:

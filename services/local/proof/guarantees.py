@@ -44,6 +44,16 @@ def one_outcome(found: Evidence) -> Breaches:
         yield of(found, o, "has an outcome that was never published") if found.whole and not said else None
         if found.whole and o["id"] not in known:
             yield of(found, o, "has an outcome and was never asked")
+    yield from _as_answered(found)
+
+
+def _as_answered(found: Evidence) -> Breaches:
+    """Whoever was told that a command was applied was told what is stored."""
+    stored = {o["id"]: (o["reason"], o["version"]) for o in found.outcomes}
+    for id_, version in found.applied.items():
+        now = stored.get(id_)
+        sound = now == (None, version) or (now is None and found.trimmed_sites)
+        yield None if sound else f"command {id_} was answered as applied at version {version}, and is stored as {now}"
 
 
 def votes_count(found: Evidence) -> Breaches:

@@ -1,11 +1,12 @@
 """What each platform posts when something happens to a page or a space: three shapes, not alike."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.local.site.world import Page, Site
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
 TITLE = "Travel expenses, second draft"
 _FORGE_SPACE = {"removed": "avi:confluence:deleted:space:V2", "created": "avi:confluence:created:space:V2"}
 
@@ -16,16 +17,19 @@ class Hook:
 
     path: str
     body: dict[str, Any]
+    told: tuple[str, int] | None = None
+    """The page that it is about, and when that was in Unix milliseconds."""
 
 
 def page_hook(site: Site, page: Page, change: str, actor: str, at: datetime) -> Hook:
     """Something happened to a page."""
+    told = page.id, _ms(at)
     if site.kind == "forge":
-        return Hook("/webhooks/forge", _forge_page(page, change, actor, at))
+        return Hook("/webhooks/forge", _forge_page(page, change, actor, at), told)
     if site.kind == "connect":
-        return Hook(f"/webhooks/connect/page_{change}", _cloud_page(page, actor, at))
+        return Hook(f"/webhooks/connect/page_{change}", _cloud_page(page, actor, at), told)
     body = {"timestamp": _ms(at), "event": f"page_{change}", "userKey": actor, "page": {"id": int(page.id)}}
-    return Hook(f"/webhooks/data-center?site={site.id}", body)
+    return Hook(f"/webhooks/data-center?site={site.id}", body, told)
 
 
 def space_hook(site: Site, space: str, change: str, actor: str, at: datetime) -> Hook:
@@ -66,4 +70,4 @@ def _cloud_page(page: Page, actor: str, at: datetime) -> dict[str, Any]:
 
 
 def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
+    return (at - _EPOCH) // timedelta(milliseconds=1)

@@ -77,6 +77,7 @@ class Client:
         answer["became"] = APPLIED if response.status_code == HTTPStatus.OK else answer.get("reason", str(response.status_code))
         if answer["became"] == APPLIED:
             self.tally.accepted.add(answer["command_id"])
+            self.tally.applied[answer["command_id"]] = answer["version"]
             if ask.path.endswith("/decisions"):
                 self.tally.decide.record_value(int((time.perf_counter() - started) * 1e6))
         self.tally.command(f"{ask.method} {ask.path} on {site.id}", answer["became"], expected)
@@ -122,6 +123,8 @@ class Client:
                     break
                 self.tally.repeated += 1
                 await asyncio.sleep(float(response.headers.get("Retry-After", 0)))
+        if hook.told is not None and response.status_code == HTTPStatus.NO_CONTENT:
+            self.tally.told.add((site.id, *hook.told))
         self.tally.webhook(f"POST {hook.path}", str(response.status_code), expected)
 
     def _hook_signature(self, site: Site, hook: Hook, body: bytes, *, forged: bool) -> dict[str, str]:

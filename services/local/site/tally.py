@@ -7,6 +7,8 @@ from itertools import chain
 
 from hdrh.histogram import HdrHistogram
 
+from services.local.proof.evidence import Evidence
+
 APPLIED = "applied"
 
 
@@ -21,6 +23,10 @@ class Tally:
     commands: Counter[str] = field(default_factory=Counter)
     webhooks: Counter[str] = field(default_factory=Counter)
     accepted: set[str] = field(default_factory=set)
+    applied: dict[str, int] = field(default_factory=dict)
+    """Versions that commands made, by id, as they were answered."""
+    told: set[tuple[str, str, int]] = field(default_factory=set)
+    """Site, page and Unix milliseconds of each event of a page that was acknowledged."""
     surprises: list[str] = field(default_factory=list)
     repeated: int = 0
     """Requests sent again under their key, because the answer was not yet there."""
@@ -46,6 +52,10 @@ class Tally:
     def percentile(self, percent: float) -> float:
         """Decide to outcome, in milliseconds."""
         return float(self.decide.get_value_at_percentile(percent)) / 1000
+
+    def bears_witness(self, found: Evidence) -> None:
+        """What the outside was told is evidence too."""
+        found.accepted, found.applied, found.told = self.accepted, self.applied, self.told
 
     def total(self) -> int:
         """Requests that were answered."""
