@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 import httpx
-import psutil
 import pytest
 import pytest_asyncio
 
@@ -16,6 +15,7 @@ from services.local.proof.gather import gather
 from services.local.supervisor import Stack, running
 from tests.e2e.site import ANN, Site, approvers, refused, step
 from tests.fault.proof import guarantees_hold
+from tests.fault.servers import Back, hung, stopped
 from tests.waiting import until
 
 LIMIT = 150
@@ -29,7 +29,6 @@ BOUND = 5.0
 HAMMERED = 4.0
 """Seconds of requests that are turned away."""
 GROWTH = 24 << 20
-Back = Callable[[], Awaitable[None]]
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -47,28 +46,6 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     """As many connections as there are callers."""
     async with httpx.AsyncClient(timeout=20, limits=httpx.Limits(max_connections=None)) as ready:
         yield ready
-
-
-async def hung(stack: Stack) -> Back:
-    """Every process of the server stands still."""
-    assert stack.postgres.child is not None
-    server = psutil.Process(stack.postgres.child.pid)
-    server.suspend()  # first, so that it starts no other
-    processes = [*server.children(recursive=True), server]
-    for process in processes[:-1]:
-        process.suspend()
-
-    async def back() -> None:
-        for process in processes:
-            process.resume()
-
-    return back
-
-
-async def stopped(stack: Stack) -> Back:
-    """The server is stopped."""
-    await stack.postgres.stop()
-    return stack.postgres.start
 
 
 @dataclass
