@@ -1,6 +1,6 @@
 """The work: approvals of one shape, and the decisions that take each of them to approved, as records ready for the log."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import getrandbits
@@ -10,6 +10,7 @@ from uuid import UUID
 from aiokafka.partitioner import murmur2
 from pydantic import BaseModel
 
+from services.local.supervisor import PARTITIONS
 from shared.clock import now
 from shared.contracts.base import Caller, Channel, Environment, Licence
 from shared.contracts.commands import CreateWorkflow, RecordDecision, RecordSpaceAdmins, SubmitApproval, Verdict
@@ -80,15 +81,17 @@ class Load:
         """How many decisions it is."""
         return len(self.places) * len(self.shape.voters())
 
-    def decisions(self, topic: str = INTAKE.name, partitions: int = 8) -> Iterator[Outgoing]:
-        """Every decision, in waves; to the partition that its key would choose, since choosing it costs more than the rest."""
+    def decisions(
+        self, topic: str = INTAKE.name, partitions: int = PARTITIONS, clock: Callable[[], datetime] = now,
+    ) -> Iterator[Outgoing]:
+        """Every decision, in waves, to the partition that its key would choose; ``clock`` says when each is asked."""
         values = [_value(voter) for voter in self.shape.voters()]
         for start in range(0, len(self.places), WAVE):
             wave = [(place, key := f"{place.site}:{place.page}".encode(), partition_of(key, partitions))
                     for place in self.places[start:start + WAVE]]
             for value in values:
                 for place, key, partition in wave:
-                    moment = now()
+                    moment = clock()
                     named = headers(RecordDecision, identity(moment), moment, SOURCE)
                     filled = value.replace(_SITE, place.site.encode()).replace(_PAGE, place.page.encode())
                     yield Outgoing(topic, key, filled, named, partition)
