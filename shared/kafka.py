@@ -38,6 +38,10 @@ class Record(Protocol):
     headers: tuple[tuple[str, bytes], ...]
 
 
+class PoisonStorm(Exception):
+    """So many records cannot be handled that it is no longer about them: whoever writes or reads them is broken."""
+
+
 Handler = Callable[[Sequence[Record]], Awaitable[None]]
 _POLL_MS = 5
 """An empty poll sleeps as long again, so twice this is what an idle consumer adds to a record's way."""
@@ -72,7 +76,8 @@ def subscribe(
     A batch that fails is tried again for ``patience`` seconds, and for as long as it takes where the error is one of
     ``waits_for``: while the database is away, nothing else could be done. After that the process is told to stop with
     nothing committed, so the batch comes again; it never goes on past records it did not handle. Without an end to its
-    patience a group tries for ever, and holds up no other of its process. All tries of a batch are in one ``around``.
+    patience a group tries for ever, and holds up no other of its process. A poison storm is not tried again at
+    all. All tries of a batch are in one ``around``.
     """
     subscriber = broker.subscriber(
         topic.name, batch=True, group_id=group, ack_policy=AckPolicy.MANUAL, auto_offset_reset="earliest",
@@ -107,6 +112,8 @@ class _Patience:
 
     def for_(self, error: Exception) -> bool:
         """Is it?"""
+        if isinstance(error, PoisonStorm):
+            return False
         if self._seconds is None or isinstance(error, self._waits_for):
             self._until = None
             return True

@@ -17,7 +17,7 @@ from shared.contracts.envelope import Unreadable
 from shared.contracts.events import QuarantineReleased
 from shared.contracts.reasons import Reason
 from shared.contracts.topics import TYPE_OF
-from shared.kafka import Record, positions
+from shared.kafka import PoisonStorm, Record, positions
 
 Commit = Callable[[dict[TopicPartition, int]], Awaitable[None]]
 log = structlog.get_logger()
@@ -27,10 +27,11 @@ _RELEASED = TYPE_OF[QuarantineReleased].type
 class Consumer:
     """Handles batches for one sink. A crash anywhere brings the batch again, and writing it again changes nothing."""
 
-    def __init__(self, pool: asyncpg.Pool, sink: Sink, commit: Commit) -> None:
+    def __init__(self, pool: asyncpg.Pool, sink: Sink, commit: Commit, quarantine_limit: int = 1000) -> None:
         self._pool = pool
         self._sink = sink
         self._commit = commit
+        self._quarantine_limit = quarantine_limit
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Read a batch, write it to the sink, and only then commit its offsets."""
@@ -60,8 +61,10 @@ class Consumer:
         return events
 
     async def _hold(self, record: Record, detail: str) -> None:
-        async with self._pool.acquire() as db:
+        async with self._pool.acquire() as db, db.transaction():
             await quarantine.hold(db, record, Reason.MALFORMED.value, detail)
+            if await quarantine.waiting(db) > self._quarantine_limit:
+                raise PoisonStorm
         metrics.quarantined.add(1, {"sink": self._sink.name})
         log.warning("quarantined", topic=record.topic, partition=record.partition, offset=record.offset,
                     reason=Reason.MALFORMED.value, sink=self._sink.name)

@@ -11,6 +11,8 @@ class Settings(ServiceSettings):
     batch_records: int = Field(default=2000, ge=1, le=10_000)
     write_attempts: int = Field(default=5, ge=1)
     """How often a batch that lost a race for the end of a chain is read and linked again before it comes again whole."""
+    quarantine_limit: int = Field(default=1000, ge=1)
+    """How many records that cannot be handled are held before the process stops: the next would be a storm."""
     archive_url: str = ""
     """Where segments go, as ``fsspec`` names it (``file:///archive``, ``s3://bucket/prefix``); empty: no archive."""
     archive_seconds: float = Field(default=60.0, gt=0, le=300)

@@ -14,7 +14,7 @@ from services.audit_fanout.settings import Settings
 from services.audit_fanout.sinks import Archive, Sink, Store
 from shared import health, kafka, postgres
 from shared.contracts.topics import EVENTS
-from shared.process import background
+from shared.process import background, within
 from shared.watchdog import Watchdog
 
 NAME = "audit-fanout"
@@ -24,15 +24,14 @@ NAME = "audit-fanout"
 async def build(settings: Settings) -> AsyncIterator[FastAPI]:
     """Everything connected and consuming for the length of the block."""
     async with contextlib.AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(
-            await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, NAME)
-        )
+        pool = await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, NAME)
+        stack.push_async_callback(within, settings.leave_seconds, pool.close)
         archive = Archive(settings.archive_url) if settings.archive_url else None
         consumers = [await _follow(stack, settings, pool, Store(pool, settings.write_attempts))]
         if archive is not None:
             consumers.append(await _follow(stack, settings, pool, archive, gather=True))
         taking = asyncio.create_task(checkpoints.keep_taking(pool, archive, settings.checkpoint_seconds))
-        await stack.enter_async_context(background(taking, settings.stop_seconds))
+        await stack.enter_async_context(background(taking, settings.leave_seconds))
 
         async def database() -> bool:
             return bool(await pool.fetchval("SELECT true"))
@@ -57,11 +56,12 @@ async def _follow(
 
     watchdog = Watchdog(settings.kafka, f"{NAME}-{sink.name}", settings.stall_seconds + wait)  # what gathers is no stall
     subscriber = kafka.subscribe(
-        broker, EVENTS, f"{NAME}-{sink.name}", Consumer(pool, sink, commit).handle, patience=None, around=watchdog.handling,
+        broker, EVENTS, f"{NAME}-{sink.name}", Consumer(pool, sink, commit, settings.quarantine_limit).handle,
+        patience=None, around=watchdog.handling,
         max_records=settings.batch_records * (4 if gather else 1), fetch_max_wait_ms=int(wait * 1000),
         fetch_min_bytes=settings.archive_bytes if gather else 1,
     )
-    stack.push_async_callback(broker.stop)
+    stack.push_async_callback(within, settings.drain_seconds + settings.leave_seconds, broker.stop)
     await broker.start()
     await stack.enter_async_context(watchdog.watching(lambda: subscriber.consumer))
     return watchdog, lambda: subscriber.consumer

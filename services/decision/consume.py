@@ -18,7 +18,7 @@ from services.decision.publish import outgoing
 from services.decision.release import Release
 from services.decision.store import quarantine
 from shared.clock import now
-from shared.kafka import BatchPublisher, Record, positions
+from shared.kafka import BatchPublisher, PoisonStorm, Record, positions
 
 Commit = Callable[[dict[TopicPartition, int]], Awaitable[None]]
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ class Consumer:
 
     def __init__(
         self, pool: asyncpg.Pool, engine: Engine, publisher: BatchPublisher, commit: Commit, part_records: int = 500,
-        lane_count: int = 4,
+        lane_count: int = 4, quarantine_limit: int = 1000,
     ) -> None:
         self._pool = pool
         self._engine = engine
@@ -37,6 +37,7 @@ class Consumer:
         self._commit = commit
         self._part_records = part_records
         self._lane_count = lane_count
+        self._quarantine_limit = quarantine_limit
         self._release = Release(pool, engine)
 
     async def handle(self, records: Sequence[Record]) -> None:
@@ -76,8 +77,10 @@ class Consumer:
     async def _hold(self, part: Part) -> None:
         if not part.held:
             return
-        async with self._pool.acquire() as db:
+        async with self._pool.acquire() as db, db.transaction():
             await quarantine.add(db, sorted(part.held, key=lambda h: (h.partition, h.offset)))
+            if await quarantine.causes(db) > self._quarantine_limit:
+                raise PoisonStorm
         for held in part.held:
             metrics.quarantined.add(1, {"reason": held.reason.value})
             log.warning("quarantined", topic=held.topic, partition=held.partition, offset=held.offset,

@@ -16,5 +16,7 @@ class Settings(ServiceSettings):
     """A batch is settled in so many lanes side by side, a partition to one lane, and each lane in parts of so many records."""
     write_attempts: int = Field(default=5, ge=1)
     """How often a batch that lost a race is read and decided again before the process gives up on it."""
+    quarantine_limit: int = Field(default=1000, ge=1)
+    """How many records that cannot be handled are held before the process stops: the next would be a storm."""
     facts_max_age: timedelta = timedelta(hours=24)
     """Directory facts older than this allow nothing."""

@@ -11,6 +11,7 @@ from services.decision.engine import Engine
 from services.decision.settings import Settings
 from shared import health, kafka, postgres
 from shared.contracts.topics import INTAKE
+from shared.process import within
 from shared.watchdog import Watchdog
 
 GROUP = "decision"
@@ -27,7 +28,8 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         await kafka.commit(subscriber.consumer, offsets)
 
     engine = Engine(pool, settings.facts_max_age, settings.write_attempts)
-    consumer = Consumer(pool, engine, publisher, commit, settings.part_records, settings.lanes)
+    consumer = Consumer(pool, engine, publisher, commit, settings.part_records, settings.lanes,
+                        settings.quarantine_limit)
     watchdog = Watchdog(settings.kafka, GROUP, settings.stall_seconds)
     subscriber = kafka.subscribe(
         broker, INTAKE, GROUP, consumer.handle, max_records=settings.batch_records, waits_for=postgres.UNAVAILABLE,
@@ -48,6 +50,6 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         async with watchdog.watching(lambda: subscriber.consumer):
             yield app
     finally:
-        await broker.stop()
-        await publisher.stop()
-        await pool.close()
+        await within(settings.drain_seconds + settings.leave_seconds, broker.stop)
+        await within(settings.leave_seconds, publisher.stop)
+        await within(settings.leave_seconds, pool.close)

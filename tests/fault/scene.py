@@ -55,7 +55,9 @@ class Scene:
                 await self.settled()
 
     @contextlib.asynccontextmanager
-    async def decision(self, trap: Trap | None = None, batch: int = BATCH) -> AsyncIterator[Child]:
+    async def decision(
+        self, trap: Trap | None = None, batch: int = BATCH, quarantine_limit: int = 1000,
+    ) -> AsyncIterator[Child]:
         """A process, stopped cleanly at the end; with a trap it meets that first."""
         number = next(self._numbers)
         orders = self.directory / f"decision-{number}.json"
@@ -65,7 +67,7 @@ class Scene:
             "APPROVALFLOW_KAFKA": self.broker.bootstrap, "APPROVALFLOW_KAFKA_IDEMPOTENT": str(self.broker.idempotent),
             "APPROVALFLOW_DATABASE": self.database.dsn("decision"), "APPROVALFLOW_PARTITIONS": str(PARTITIONS),
             "APPROVALFLOW_BATCH_RECORDS": str(batch), "APPROVALFLOW_PART_RECORDS": str(PART),
-            "APPROVALFLOW_HTTP_PORT": str(free_port()),
+            "APPROVALFLOW_QUARANTINE_LIMIT": str(quarantine_limit), "APPROVALFLOW_HTTP_PORT": str(free_port()),
         }
         command = [sys.executable, "-m", *(("chaos.runner", "decision") if trap else ("services.decision",))]
         child = Child("decision", command, self.directory / f"decision-{number}.log", environment)

@@ -15,13 +15,15 @@ import pytest_asyncio
 import zstandard
 
 from services.audit_fanout.checkpoints import take
+from services.audit_fanout.consume import Consumer
 from services.audit_fanout.sinks import Archive, Store
 from services.audit_fanout.verify import verify
 from shared.contracts.events import QuarantineReleased
+from shared.kafka import PoisonStorm
 from shared.postgres import connect_pool
 from tests import stack
 from tests.builders import ALICE, SITE, SPACE, WORKFLOW
-from tests.integration.audit_log import an_event, outgoing, publisher, raw, recorded, running
+from tests.integration.audit_log import Raw, an_event, outgoing, publisher, raw, recorded, running
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("topics")
@@ -207,3 +209,20 @@ async def test_one_event_on_two_partitions_has_one_entry(owner: asyncpg.Connecti
     await Store(pool, 5).write([raw(event, 0), raw(event, 1)])
     await Store(pool, 5).write([raw(event, 2)])
     assert await owner.fetchval("SELECT count(*) FROM audit.entry WHERE event_id = $1", UUID(event.command_id)) == 1
+
+
+async def test_a_poison_storm_stops_a_sink_at_its_limit(owner: asyncpg.Connection, pool: asyncpg.Pool) -> None:
+    waiting = "SELECT count(*) FROM audit.quarantine WHERE released_at IS NULL"
+    before: int = await owner.fetchval(waiting)
+    committed: list[object] = []
+
+    async def commit(offsets: object) -> None:
+        committed.append(offsets)
+
+    consumer = Consumer(pool, Store(pool, 5), commit, quarantine_limit=before + 2)
+    storm = [Raw(0, offset, b"{", ()) for offset in range(1 << 40, (1 << 40) + 5)]
+    for _ in range(2):
+        with pytest.raises(PoisonStorm):
+            await consumer.handle(storm)
+    assert await owner.fetchval(waiting) == before + 2
+    assert not committed

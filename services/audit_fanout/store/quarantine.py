@@ -38,6 +38,15 @@ async def hold(db: Connection, record: Record, reason: str, detail: str) -> None
     )
 
 
+_WAITING = "SELECT count(*) FROM audit.quarantine WHERE released_at IS NULL"
+
+
+async def waiting(db: Connection) -> int:
+    """How many records are kept that have no entry."""
+    count: int = await db.fetchval(_WAITING)
+    return count
+
+
 def key_text(key: bytes | None) -> str:
     """A record's key as text that PostgreSQL can hold."""
     return (key or b"").decode(errors="backslashreplace").replace("\x00", "\\x00")

@@ -71,6 +71,15 @@ async def add(db: Connection, records: Sequence[Held]) -> None:
     await db.execute(_ADD, *(list(column) for column in zip(*rows, strict=True)))
 
 
+_CAUSES = "SELECT count(*) FROM approvals.quarantine WHERE NOT set_aside AND reason <> 'waiting'"
+
+
+async def causes(db: Connection) -> int:
+    """How many records are here on their own account, and not behind another."""
+    count: int = await db.fetchval(_CAUSES)
+    return count
+
+
 _WAITING = """
     SELECT id, topic, partition, log_offset, key, value, headers, reason, detail FROM approvals.quarantine
      WHERE key = $1 AND NOT set_aside ORDER BY partition, log_offset
