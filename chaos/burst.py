@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from pydantic import BaseModel
 
 from shared.clock import now
-from shared.contracts.base import Caller, Channel, Environment, Licence
+from shared.contracts.base import SYSTEM, Caller, Channel, Environment, Licence
 from shared.contracts.commands import (
     ArchiveWorkflow,
     Comment,
@@ -15,6 +15,7 @@ from shared.contracts.commands import (
     RecordDecision,
     RecordGroupMembers,
     RecordSpaceAdmins,
+    ReleaseQuarantine,
     SubmitApproval,
     Verdict,
 )
@@ -136,6 +137,12 @@ class Burst:
                     yield from self._twice(vote(page, who))
         archive = ArchiveWorkflow(site_id=SITE, caller=caller(DAVE), workflow_id=self.archived_workflow)
         yield on_intake(archive, reply=1)
+
+    def releases(self) -> Iterator[Outgoing]:
+        """Whoever looks after it sets aside what cannot be read, and has what waits behind it handled."""
+        for page, fate in self.fates().items():
+            if fate == "poisoned":
+                yield on_intake(ReleaseQuarantine(site_id=SITE, caller=SYSTEM, key=f"{SITE}:{page}", set_aside=True))
 
     def _twice(self, message: RecordDecision) -> Iterator[Outgoing]:
         """The same command with one id, as a sender that saw no acknowledgement repeats it."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import chain
 from math import inf
 from typing import Any
 
@@ -108,10 +109,11 @@ class Load:
             await asyncio.wait({task})
 
     async def burst(self, number: int) -> None:
-        """Approvals of every fate; the next one's workflows come early, since other keys have no order with them."""
-        now = Burst(self._name(number), _PAGES)
-        await self.sender.publish(Burst(self._name(number + 1), _PAGES).workflows())
-        await self.sender.publish(now.beginnings())
+        """Approvals of every fate. Other keys have no order with them, so the next one's workflows come early; what the one
+        before left in quarantine is released.
+        """
+        before, now, after = (Burst(self._name(n), _PAGES) for n in (number - 1, number, number + 1))
+        await self.sender.publish(chain(before.releases(), after.workflows(), now.beginnings()))
         await self.sender.publish(now.endings())
 
     async def probe(self) -> None:
