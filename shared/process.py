@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from types import FrameType
 from typing import TypeVar
@@ -90,6 +90,17 @@ async def _serve(settings: S, build: Callable[[S], AbstractAsyncContextManager[F
 
 def _already_stopping(_number: int, _frame: FrameType | None) -> None:
     """Whoever sent the signal has what it asked for."""
+
+
+async def within(seconds: float, stop: Callable[[], Awaitable[object]]) -> None:
+    """Stop something, and no longer wait for it than this: a server that hangs never says goodbye."""
+    stopping = asyncio.ensure_future(stop())
+    done, _ = await asyncio.wait({stopping}, timeout=seconds)
+    if done:
+        await stopping
+    else:
+        stopping.cancel()
+        structlog.get_logger().warning("left without a goodbye", seconds=seconds)
 
 
 @contextlib.asynccontextmanager

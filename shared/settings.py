@@ -36,6 +36,11 @@ class ServiceSettings(BaseSettings):
         """The part of ``stop_seconds`` that requests in flight have to end, and after them the batch in hand."""
         return self.stop_seconds * 0.4
 
+    @property
+    def leave_seconds(self) -> float:
+        """The part of it that one connection to a server has to be closed."""
+        return self.stop_seconds * 0.1
+
     @model_validator(mode="after")
     def _addressed(self) -> Self:
         if not all(":" in server for server in self.kafka.split(",")):

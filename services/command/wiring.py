@@ -28,7 +28,7 @@ from services.command.webhooks import Webhooks
 from shared import health, kafka, postgres, problems
 from shared.keys import KeySource
 from shared.openapi import complete
-from shared.process import background, on_stop
+from shared.process import background, on_stop, within
 from shared.watchdog import Watchdog
 
 
@@ -36,14 +36,13 @@ from shared.watchdog import Watchdog
 async def build(settings: Settings) -> AsyncIterator[FastAPI]:
     """The running application."""
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(
-            await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, "approvalflow-command")
-        )
+        pool = await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, "approvalflow-command")
+        stack.push_async_callback(within, settings.leave_seconds, pool.close)
         client = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
         broker = kafka.connect(settings, "command")
         waiting = replies.Waiting(settings.max_waiting)
         subscriber = replies.follow(broker, settings.reply_partition, waiting)
-        stack.push_async_callback(broker.stop)
+        stack.push_async_callback(within, settings.leave_seconds, broker.stop)
         await broker.start()
         await replies.positioned(subscriber, settings.reply_partition)
         watchdog = Watchdog(settings.kafka, "command", settings.stall_seconds)
@@ -51,7 +50,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
 
         backlog = Backlog(settings.backlog_limit)
         measuring = asyncio.create_task(keep_measuring(settings.kafka, backlog))
-        await stack.enter_async_context(background(measuring, settings.stop_seconds))
+        await stack.enter_async_context(background(measuring, settings.leave_seconds))
         database = Database(pool, settings.database_seconds, settings.database_rest_seconds)
 
         async def answers() -> bool:

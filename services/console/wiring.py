@@ -23,15 +23,15 @@ from shared import health, postgres, problems
 from shared.callers import Callers
 from shared.keys import KeySource
 from shared.openapi import complete
+from shared.process import within
 
 
 @asynccontextmanager
 async def build(settings: Settings) -> AsyncIterator[FastAPI]:
     """The running application. The broker is only looked at by operators, so reads do not need it."""
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(
-            await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, "approvalflow-console")
-        )
+        pool = await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, "approvalflow-console")
+        stack.push_async_callback(within, settings.leave_seconds, pool.close)
         client = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
         lags = Lags(settings.kafka)
         stack.push_async_callback(lags.close)

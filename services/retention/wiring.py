@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from services.retention.settings import Settings
 from services.retention.sweep import Progress, Sweep
 from shared import health, kafka, postgres
-from shared.process import background
+from shared.process import background, within
 
 NAME = "retention"
 
@@ -21,7 +21,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
     async with contextlib.AsyncExitStack() as stack:
         pool, publisher = await _connect(stack, settings)
         sweeping = asyncio.create_task(Sweep(pool, publisher.publish, settings).forever())
-        await stack.enter_async_context(background(sweeping, settings.stop_seconds))
+        await stack.enter_async_context(background(sweeping, settings.drain_seconds))
 
         async def database() -> bool:
             return bool(await pool.fetchval("SELECT true"))
@@ -43,10 +43,11 @@ async def by_hand(settings: Settings, progress: Progress) -> AsyncIterator[Sweep
 
 
 async def _connect(stack: contextlib.AsyncExitStack, settings: Settings) -> tuple[asyncpg.Pool, kafka.BatchPublisher]:
-    pool = await stack.enter_async_context(
-        await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, NAME, session_state=True)
+    pool = await postgres.connect_pool(
+        settings.database.get_secret_value(), settings.pool_size, NAME, session_state=True
     )
+    stack.push_async_callback(within, settings.leave_seconds, pool.close)
     publisher = kafka.BatchPublisher(settings, NAME)
-    stack.push_async_callback(publisher.stop)
+    stack.push_async_callback(within, settings.leave_seconds, publisher.stop)
     await publisher.start()
     return pool, publisher
