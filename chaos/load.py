@@ -38,6 +38,9 @@ class PatientClient(Client):
             answer = await super().request(method, path, **options)
         except httpx.TransportError:
             return httpx.Response(503, headers=_AGAIN)
+        if answer.is_server_error and answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            self.tally.surprises.append(f"{method} {path}: answered {answer.status_code}")
+            return httpx.Response(503, headers=_AGAIN)
         refused = answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.UNPROCESSABLE_ENTITY)
         return httpx.Response(503, headers=_AGAIN) if refused and self.doubtful else answer
 
