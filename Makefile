@@ -26,7 +26,7 @@ check: .venv/.ready ## lint, types, import contracts
 test: .venv/.ready ## all tests, on a real database and a real broker
 	$(RUN) -m pytest
 
-bench: .venv/.ready ## decisions a second of one decision process
+bench: .venv/.ready ## the engine against its baselines, the pipeline, the edge (growth, scale: python -m bench --help)
 	$(RUN) -m bench
 
 FAULTS ?= 1000

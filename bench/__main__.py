@@ -1,8 +1,16 @@
-"""Start a database and a broker, measure, stop them; the results are printed and kept under ``bench/results``."""
+"""Measure on a database and a broker of its own, started for it and stopped again.
 
+Each command prints what it measured as it goes, then a table, and keeps all of it in bench/results (JSON and SVG). A part
+that fails is reported, and the others are measured all the same.
+"""
+
+import asyncio
+import contextlib
 import logging
 import os
 import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,51 +20,78 @@ from rich.console import Console
 
 from bench import chart
 from bench.compare import Sizes, compare
+from bench.edge import edge
+from bench.pipeline import Plan, pipeline
 from bench.report import Report, conditions
 from bench.show import show
-from bench.stage import opened
+from bench.stage import Stage, opened
+from services.local.supervisor import SERVICES
 
 LOAD = "Two-step approvals, step one two of three, step two one of one: three decisions an approval."
+Part = Callable[[Stage], Awaitable[None]]
+Chart = Callable[[Report, str], Path]
 app = typer.Typer(help=__doc__, pretty_exceptions_show_locals=False)
 console = Console()
+_started = time.monotonic()
 
 
 def notice(text: str) -> None:
-    """A line of progress."""
-    console.print(text, markup=False, highlight=False)
+    """A line of progress, with the seconds since the start."""
+    console.print(f"{time.monotonic() - _started:6.0f} s  {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.callback(invoke_without_command=True)
 def everything(
     context: typer.Context,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each contender is measured, in turns.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="How often the engine and its baselines are measured, in turns.")] = 3,
     approvals: Annotated[int, typer.Option(min=10_000, help="Approvals that the engine decides each round.")] = 100_000,
     processes: Annotated[int, typer.Option(min=1, max=8, help="Decision processes of the engine.")] = 2,
+    pipeline_seconds: Annotated[float, typer.Option(min=5, help="How long the pipeline is held at a rate; 300 shows memory too.")] = 30,
+    edge_seconds: Annotated[float, typer.Option(min=5, help="How long each rate of the edge is sent.")] = 10,
 ) -> None:
-    """The engine against its baselines."""
-    if context.invoked_subcommand is None:
-        uvloop.run(_everything(rounds, Sizes(engine=approvals), processes))
-
-
-async def _everything(rounds: int, sizes: Sizes, processes: int) -> None:
+    """The engine against its baselines, the whole pipeline, and the edge."""
+    if context.invoked_subcommand is not None:
+        return
     report = Report(load=LOAD)
-    with tempfile.TemporaryDirectory(prefix="approvalflow-bench-", dir=_disk()) as directory:
-        async with opened(Path(directory), notice) as stage:
-            report.conditions = await conditions(stage)
-            await compare(stage, report, rounds, sizes, processes)
-    show(console, report)
-    notice(f"kept in {report.save('latest')} and {chart.bars(report, 'latest')}")
+    plan = Plan(held=pipeline_seconds)
+    _run(report, "latest", chart.bars, {
+        "engine and baselines": ((), lambda stage: compare(stage, report, rounds, Sizes(engine=approvals), processes)),
+        "pipeline": (SERVICES, lambda stage: pipeline(stage, report, plan)),
+        "edge": (SERVICES, lambda stage: edge(stage, report, edge_seconds)),
+    })
 
 
-def _disk() -> Path:
-    """A directory of this checkout, since the system's temporary one may be in memory."""
-    directory = Path(".local").resolve()
-    directory.mkdir(exist_ok=True)
-    return directory
-
-
-if __name__ == "__main__":
+def _run(report: Report, name: str, picture: Chart, parts: dict[str, tuple[tuple[str, ...], Part]]) -> None:
+    """Each part on a stage of its own, then the table, the JSON file and the chart; ends with 1 if a part failed."""
     os.environ["APPROVALFLOW_REQUIRE_KAFKA"] = "1"
     for noisy in ("pogo_core", "aiokafka"):  # each migration, and each time the broker does not answer yet
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    uvloop.run(_all(report, parts))
+    show(console, report)
+    notice(f"kept in {report.save(name)} and {picture(report, name)}")
+    raise typer.Exit(1 if report.failures else 0)
+
+
+async def _all(report: Report, parts: dict[str, tuple[tuple[str, ...], Part]]) -> None:
+    for name, (services, part) in parts.items():
+        try:
+            async with _stage(services) as stage:
+                report.conditions = report.conditions or await conditions(stage)
+                await part(stage)
+        except Exception as error:  # noqa: BLE001 - reported, and the other parts are measured all the same
+            report.failures[name] = f"{type(error).__name__}: {error}"
+            notice(f"{name} failed: {report.failures[name]}")
+
+
+@contextlib.asynccontextmanager
+async def _stage(services: tuple[str, ...]) -> AsyncIterator[Stage]:
+    """Servers over a directory of this checkout, since the system's temporary one may be in memory."""
+    disk = Path(".local").resolve()
+    await asyncio.to_thread(disk.mkdir, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=disk, ignore_cleanup_errors=True) as directory:
+        async with opened(Path(directory), notice, services) as stage:
+            yield stage
+
+
+if __name__ == "__main__":
     app()
