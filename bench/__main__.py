@@ -19,10 +19,13 @@ import uvloop
 from rich.console import Console
 
 from bench import chart
+from bench.backlog import waiting
 from bench.compare import Sizes, compare
 from bench.edge import edge
+from bench.growth import growth as growing
 from bench.pipeline import Plan, pipeline
 from bench.report import Report, conditions
+from bench.scale import scale as scaling
 from bench.show import show
 from bench.stage import Stage, opened
 from services.local.supervisor import SERVICES
@@ -59,6 +62,31 @@ def everything(
         "pipeline": (SERVICES, lambda stage: pipeline(stage, report, plan)),
         "edge": (SERVICES, lambda stage: edge(stage, report, edge_seconds)),
     })
+
+
+@app.command()
+def growth(
+    rounds: Annotated[int, typer.Option(min=1, help="How often each size is measured.")] = 3,
+    most_open: Annotated[int, typer.Option("--open", help="Open approvals at most; 10000000 takes half an hour and 20 GB.")] = 1_000_000,
+    backlog: Annotated[int, typer.Option(min=60_000, help="Commands that wait while memory is watched; 5000000 take some GB.")] = 300_000,
+    processes: Annotated[int, typer.Option(min=1, max=8, help="Decision processes.")] = 2,
+) -> None:
+    """What a decision costs as approvals, approvers, steps, sites and spaces grow, and memory as the backlog does."""
+    report = Report(load=f"{LOAD} Unless a series says otherwise.")
+    _run(report, "growth", chart.curves, {
+        "growth": ((), lambda stage: growing(stage, report, rounds, most_open, processes)),
+        "backlog": (SERVICES, lambda stage: waiting(stage, report, backlog)),
+    })
+
+
+@app.command()
+def scale(
+    rounds: Annotated[int, typer.Option(min=1, help="How often each number of processes is measured, in turns.")] = 2,
+    approvals: Annotated[int, typer.Option(min=10_000, help="Approvals decided each time.")] = 60_000,
+) -> None:
+    """1, 2 and 4 decision processes on the partitions of one topic, and the pause when one joins or leaves."""
+    report = Report(load=LOAD)
+    _run(report, "scale", chart.bars, {"scale": ((), lambda stage: scaling(stage, report, rounds, approvals))})
 
 
 def _run(report: Report, name: str, picture: Chart, parts: dict[str, tuple[tuple[str, ...], Part]]) -> None:

@@ -58,7 +58,7 @@ def curves(report: Report, name: str) -> Path:
     rows = -(-len(series) // 3) or 1
     picture = Picture(figsize=(12, 2.8 * rows), layout="constrained")
     panels = picture.subplots(rows, 3, squeeze=False).flat
-    for panel, (title, figures) in zip(panels, series.items(), strict=False):
+    for (title, figures), panel in zip(series.items(), panels, strict=False):
         _curve(panel, title, figures)
     for panel in panels:
         panel.set_axis_off()

@@ -27,7 +27,7 @@ async def drain(stage: Stage, load: Load, processes: int) -> Run:
     """Put a load on the log, start the processes, and measure until they have decided all of it."""
     await seed.settle(stage.db)
     before = await committed(stage.admin, GROUP)
-    await stage.publisher.publish(load.decisions())
+    await stage.fill(load.decisions())
     async with stage.processes("services.decision", processes, "decision") as children:
         span = await stage.drained(children, GROUP, processes, len(load), before)
         return Run(value=span.rate, cpu=span.microseconds(), memory=memory({"service": [child.pid for child in children]}))

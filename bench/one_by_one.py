@@ -22,7 +22,7 @@ async def naive(stage: Stage, site: str, approvals: int, in_flight: int) -> Run:
     load = Load([Place(site, str(n)) for n in range(approvals)])
     await _prepare(stage, load, site)
     before = await committed(stage.admin, GROUP)
-    await stage.publisher.publish(load.decisions(INTAKE, PARTITIONS))
+    await stage.fill(load.decisions(INTAKE, PARTITIONS))
     settings = {"APPROVALFLOW_IN_FLIGHT": str(in_flight)}
     async with stage.processes("bench.naive", 1, None, settings) as children:
         span = await stage.drained(children, GROUP, in_flight, len(load), before)

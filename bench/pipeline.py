@@ -45,7 +45,7 @@ async def _drain(stage: Stage, decisions: int) -> Span:
     """The rate at which a full log gets through to the last sink."""
     await stage.stack.children["decision"].stop()
     load, flow = await seeded(stage, "drained", decisions), await begin(stage)
-    await stage.publisher.publish(load.decisions())
+    await stage.fill(load.decisions())
     stage.stack.start_service("decision")
     return await flow.through(len(load))
 

@@ -1,6 +1,7 @@
 """Open approvals by the million: copies of one that ``decision`` itself made, whatever columns its row has."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import asyncpg
 
@@ -35,21 +36,21 @@ async def sites(db: asyncpg.Connection, names: Iterable[str]) -> None:
 
 async def approvals(db: asyncpg.Connection, places: Iterable[Place], space: str | None = None) -> None:
     """An open approval at each place, with the outcome of its submission; the sites must be there."""
-    wanted = list(places)
-    for start in range(0, len(wanted), _CHUNK):
-        chunk = wanted[start:start + _CHUNK]
-        columns = [p.site for p in chunk], [p.page for p in chunk]
-        await db.execute(_OUTCOMES, *columns, TEMPLATE)
-    await pages(db, wanted, space)
+    for sites_, pages_ in _chunks(places):
+        await db.execute(_PAGES.format(table="approvals.page"), sites_, pages_, TEMPLATE, space)
+        await db.execute(_OUTCOMES, sites_, pages_, TEMPLATE)
 
 
-async def pages(
-    db: asyncpg.Connection, places: Sequence[Place], space: str | None = None, table: str = "approvals.page",
-) -> None:
-    """Only the pages, with an open approval each."""
-    for start in range(0, len(places), _CHUNK):
-        chunk = places[start:start + _CHUNK]
-        await db.execute(_PAGES.format(table=table), [p.site for p in chunk], [p.page for p in chunk], TEMPLATE, space)
+async def pages(db: asyncpg.Connection, places: Iterable[Place], table: str) -> None:
+    """Only the pages, with an open approval each, in a table like the engine's."""
+    for sites_, pages_ in _chunks(places):
+        await db.execute(_PAGES.format(table=table), sites_, pages_, TEMPLATE, None)
+
+
+def _chunks(places: Iterable[Place]) -> Iterator[tuple[list[str], list[str]]]:
+    remaining = iter(places)
+    while chunk := list(islice(remaining, _CHUNK)):
+        yield [place.site for place in chunk], [place.page for place in chunk]
 
 
 async def settle(db: asyncpg.Connection) -> None:

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import asyncpg
@@ -15,11 +16,12 @@ from bench.measure import Processes, Sample, Span, committed, members, sample
 from services.decision.wiring import GROUP
 from services.local.child import Child, DidNotStart, free_port
 from services.local.supervisor import Notice, Stack, running
-from shared.kafka import BatchPublisher
+from shared.kafka import BatchPublisher, Outgoing
 from shared.settings import ServiceSettings
 
 _POLL_SECONDS = 0.1
 _PATIENCE = 600.0
+_CHUNK = 50_000
 
 
 class TooSmall(Exception):
@@ -78,6 +80,12 @@ class Stage:
                     while await committed(self.admin, GROUP) == before:
                         await asyncio.sleep(_POLL_SECONDS)
         self.shape = shape
+
+    async def fill(self, messages: Iterable[Outgoing]) -> None:
+        """Put messages on the log, a bounded number at a time, all acknowledged."""
+        remaining = iter(messages)
+        while chunk := list(islice(remaining, _CHUNK)):
+            await self.publisher.publish(chunk)
 
     async def drained(self, children: Sequence[Child], group: str, consumers: int, records: int, before: int) -> Span:
         """Measure from when all consumers share the load to when ``records`` more than ``before`` are committed.
