@@ -36,14 +36,16 @@ async def _as_it_is(_: asyncpg.Connection) -> None:
     """Every statement here leaves a connection as it found it."""
 
 
-async def connect_pool(dsn: str, size: int, application: str, *, session_state: bool = False) -> asyncpg.Pool:
+async def connect_pool(
+    dsn: str, size: int, application: str, *, session_state: bool = False, needed: bool = True,
+) -> asyncpg.Pool:
     """A pool of at most ``size`` connections that give up a stuck statement after 30 seconds.
 
     With ``session_state``, advisory locks and the like end when a connection is given back, at the price of a round
-    trip each time.
+    trip each time. One that is not ``needed`` is opened even while the database is away.
     """
     return await asyncpg.create_pool(
-        dsn, min_size=1, max_size=size, init=_init, reset=None if session_state else _as_it_is,
+        dsn, min_size=int(needed), max_size=size, init=_init, reset=None if session_state else _as_it_is,
         server_settings={
             "application_name": application, "statement_timeout": "30s",
             "idle_in_transaction_session_timeout": "5s",

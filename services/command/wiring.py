@@ -36,7 +36,9 @@ from shared.watchdog import Watchdog
 async def build(settings: Settings) -> AsyncIterator[FastAPI]:
     """The running application."""
     async with AsyncExitStack() as stack:
-        pool = await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, "approvalflow-command")
+        pool = await postgres.connect_pool(
+            settings.database.get_secret_value(), settings.pool_size, "approvalflow-command", needed=False
+        )
         stack.push_async_callback(within, settings.leave_seconds, pool.close)
         client = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
         broker = kafka.connect(settings, "command")

@@ -32,13 +32,16 @@ async def gate(database: Database) -> AsyncIterator[Gate]:
         yield gate
 
 
+def through(gate: Gate, database: Database) -> SecretStr:
+    """The database's address, by way of the gate."""
+    parts = urlsplit(database.dsn("command"))
+    return SecretStr(urlunsplit(parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{gate.port}")))
+
+
 @pytest.fixture
 async def behind(settings: Settings, database: Database, issuer: LocalIssuer, gate: Gate, fresh: None) -> AsyncIterator[Service]:
     """The service, with its database behind the gate."""
-    parts = urlsplit(database.dsn("command"))
-    there = parts.netloc.rpartition("@")[0]
-    address = urlunsplit(parts._replace(netloc=f"{there}@127.0.0.1:{gate.port}"))
-    changed = {"database": SecretStr(address), "database_seconds": SECONDS, "database_rest_seconds": REST}
+    changed = {"database": through(gate, database), "database_seconds": SECONDS, "database_rest_seconds": REST}
     async with running(settings.model_copy(update=changed), issuer) as started:
         yield started
 
@@ -90,6 +93,16 @@ async def test_a_key_is_the_same_command_before_during_and_after(behind: Service
         problem(await behind.post(DECISIONS, other, key=key), Reason.IDEMPOTENCY_KEY_REUSED, "Idempotency-Key")
 
 
+async def test_it_starts_without(settings: Settings, issuer: LocalIssuer, gate: Gate, database: Database, fresh: None) -> None:
+    await gate.shut()
+    async with running(settings.model_copy(update={"database": through(gate, database)}), issuer) as service:
+        assert (await forge_hook(service)).status_code == 204
+        command = await decide(service, "early")
+        await gate.open()
+        await database_is(service, True)
+        assert await decide(service, "early") == command
+
+
 async def test_only_the_first_to_notice_waits(behind: Service, gate: Gate) -> None:
     await decide(behind, "one")
     gate.silent()
@@ -127,9 +140,7 @@ async def test_an_install_once_read_is_believed_for_a_while(behind: Service, gat
 async def test_an_install_read_long_ago_is_not_believed(
     settings: Settings, issuer: LocalIssuer, database: Database, gate: Gate, fresh: None
 ) -> None:
-    address = urlsplit(database.dsn("command"))
-    through = urlunsplit(address._replace(netloc=f"{address.netloc.rpartition('@')[0]}@127.0.0.1:{gate.port}"))
-    changed = {"database": SecretStr(through), "tenant_seconds": 0.0}
+    changed = {"database": through(gate, database), "tenant_seconds": 0.0}
     async with running(settings.model_copy(update=changed), issuer) as service:
         assert (await install(service)).status_code == 204
         assert (await connect(service, "POST", "/webhooks/connect/page_moved", MOVED)).status_code == 204
