@@ -13,7 +13,7 @@ import psutil
 from chaos import delivery, group
 from chaos.orders import Orders, Trap
 from chaos.points import POINTS
-from chaos.stage import SECOND, SERVERS, SESSION, Server, Stage, until
+from chaos.stage import SERVERS, SESSION, Server, Stage, until
 from services.local.supervisor import SERVICES
 
 Act = Callable[[Stage, Random], AbstractAsyncContextManager[None]]
@@ -83,24 +83,25 @@ async def trap(service: str, point: str, stage: Stage, random: Random) -> AsyncI
 
 
 @contextlib.asynccontextmanager
-async def two_writers(point: str, stage: Stage, _: Random) -> AsyncIterator[None]:
-    """One ``decision`` stands still in the middle of a write, another takes its partitions, then the first wakes."""
-    stage.start(SECOND)
-    await group.members(stage, 2)
-    sleeper = stage.child("decision")
-    stage.order("decision", Orders(trap=Trap(point=point, signal="SIGSTOP")))
+async def two_writers(service: str, point: str, stage: Stage, _: Random) -> AsyncIterator[None]:
+    """One process stands still in the middle of a write, another takes its partitions, then the first wakes."""
+    second = f"{service}-2"
+    stage.start(second)
+    await group.members(stage, service, 2)
+    sleeper = stage.child(service)
+    stage.order(service, Orders(trap=Trap(point=point, signal="SIGSTOP")))
 
     async def asleep() -> bool:
         return psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED
 
     await until(asleep, _SPRING)
-    await group.members(stage, 1)
+    await group.members(stage, service, 1)
     try:
         yield
     finally:
-        stage.thaw("decision")
-    await group.members(stage, 2)
-    await stage.remove(SECOND)
+        stage.thaw(service)
+    await group.members(stage, service, 2)
+    await stage.remove(second)
 
 
 @contextlib.asynccontextmanager
@@ -155,16 +156,17 @@ async def rolling(stage: Stage, _: Random) -> AsyncIterator[None]:
 
     Both run with the timeouts they have anywhere else.
     """
-    await stage.restart("decision", forgotten_soon=False)
+    first, second = "decision", "decision-2"
+    await stage.restart(first, forgotten_soon=False)
     async with group.watched(stage):
-        stage.start(SECOND, forgotten_soon=False)
-        await group.members(stage, 2)
-        for name in ("decision", SECOND):
+        stage.start(second, forgotten_soon=False)
+        await group.members(stage, first, 2)
+        for name in (first, second):
             await stage.restart(name, forgotten_soon=False)
-            await group.members(stage, 2)
-        await stage.remove(SECOND)
-        await group.members(stage, 1)
-    await stage.restart("decision")
+            await group.members(stage, first, 2)
+        await stage.remove(second)
+        await group.members(stage, first, 1)
+    await stage.restart(first)
     yield
 
 
@@ -173,12 +175,16 @@ def _catalogue() -> list[Fault]:
     faults = [Fault("kill -9", name, partial(kill, name)) for name in SERVICES]
     faults += [Fault("kill -9", name, partial(kill_server, name), short) for name in SERVERS]
     faults += [Fault("pause", name, partial(pause, name), long) for name in (*SERVICES, *SERVERS)]
-    faults += [Fault("restart", name, partial(restart, name)) for name in SERVICES]
+    faults += [Fault("restart", name, partial(restart, name)) for name in POINTS]
     faults += [
         Fault("kill at", f"{service} {point.__name__}", partial(trap, service, point.__name__))
         for service, points in POINTS.items() for point in points
     ]
-    faults += [Fault("two writers", point, partial(two_writers, point)) for point in ("opening", "closing")]
+    writes = {"decision": ("opening", "closing"), "audit_fanout": ("closing", "undescribed")}
+    faults += [
+        Fault("two writers", f"{service} {point}", partial(two_writers, service, point), (0.0, 1.0))
+        for service, points in writes.items() for point in points
+    ]
     connection = {"cut": (cut, (0.0, 0.0)), "slow": (slow, short), "silence": (silence, short), "refuse": (refuse, short)}
     faults += [
         Fault(kind, server, partial(act, server), hold) for (kind, (act, hold)), server in product(connection.items(), SERVERS)

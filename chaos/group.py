@@ -1,4 +1,4 @@
-"""The consumers of ``intake.v1``: how many they are, and how long a partition waits while they come and go."""
+"""Consumer groups: how many their members are, and how long a partition waits while they come and go."""
 
 import asyncio
 import contextlib
@@ -11,29 +11,30 @@ from chaos import log
 from chaos.burst import ERIN, members_of, on_intake
 from chaos.stage import Stage, until
 from services.local.supervisor import PARTITIONS
-from shared.contracts.topics import EVENTS, INTAKE
+from shared.contracts.topics import EVENTS, GROUPS, INTAKE
 from shared.kafka import BatchPublisher, Outgoing, Record
 from shared.settings import ServiceSettings
 
-_GROUP = "decision"
 _PATIENCE = 60.0
 _BEAT = 0.2
 """Seconds from one command on each partition to the next."""
 
 
-async def members(stage: Stage, count: int) -> None:
-    """Wait until so many share the partitions.
+async def members(stage: Stage, service: str, count: int) -> None:
+    """Wait until so many processes of a service share the partitions, in each of its groups.
 
     :raises TimeoutError: they did not in time.
     """
+    groups = [group for group in GROUPS if group.startswith(service.replace("_", "-"))]
+
     async def stable() -> bool:
         try:
             async with log.admin(stage.stack.broker.bootstrap) as client:
-                [answer] = await client.describe_consumer_groups([_GROUP])
+                answers = [await client.describe_consumer_groups([group]) for group in groups]
         except KafkaError:
             return False
-        [(_, _, state, _, _, found, *_)] = answer.groups
-        return state == "Stable" and len(found) == count
+        found = [group for [answer] in answers for group in answer.groups]
+        return all(state == "Stable" and len(those) == count for _, _, state, _, _, those, *_ in found)
 
     await until(stable, _PATIENCE)
 

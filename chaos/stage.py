@@ -26,8 +26,6 @@ SERVERS: tuple[Server, ...] = ("broker", "postgres")
 SESSION = 3.0
 """Seconds after which a group forgets a member: less than anywhere else, so that a run can hold many faults."""
 _START = 60.0
-SECOND = "decision-2"
-"""A second process of ``decision``, for as long as a fault needs it."""
 
 
 @dataclass(slots=True)
