@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 
 from bench.stage import Stage
 from services.decision.settings import Settings as DecisionSettings
@@ -44,6 +44,12 @@ class Figure(BaseModel):
         values = [run.value for run in self.runs]
         return min(values), statistics.median(values), max(values)
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's own way to write a property out
+    @property
+    def summary(self) -> dict[str, float]:
+        """The same by name, for readers of the file."""
+        return dict(zip(("min", "median", "max"), self.spread(), strict=True))
+
     def cpu(self) -> dict[str, float]:
         """The median of each process's CPU."""
         return {name: statistics.median(run.cpu[name] for run in self.runs) for name in self.runs[0].cpu}
@@ -62,6 +68,7 @@ class Goal(BaseModel):
     measured: float
     at_most: bool = False
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's own way to write a property out
     @property
     def met(self) -> bool:
         """Is it so?"""
