@@ -2,17 +2,17 @@
 
 import asyncio
 import contextlib
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 from aiokafka.errors import KafkaError
 
 from chaos import log
 from chaos.burst import ERIN, members_of, on_intake
 from chaos.stage import Stage, until
+from chaos.waits import longest_wait
 from services.local.supervisor import PARTITIONS
 from shared.contracts.topics import EVENTS, GROUPS, INTAKE
-from shared.kafka import BatchPublisher, Outgoing, Record
+from shared.kafka import BatchPublisher, Outgoing
 from shared.settings import ServiceSettings
 
 _PATIENCE = 60.0
@@ -66,30 +66,4 @@ async def watched(stage: Stage) -> AsyncIterator[None]:
         await asyncio.wait({task})
         await publisher.stop()
     asked, told = [await log.since(bootstrap, topic, begin[topic.name]) for topic in (INTAKE, EVENTS)]
-    stage.idle.append(longest_wait(asked, told))
-
-
-def longest_wait(asked: Iterable[Record], told: Iterable[Record]) -> float:
-    """For how many seconds, at most, a partition told nothing although a command waited on it.
-
-    A command waits from when it was put on the log until its event is there; between two events of a partition, the wait
-    is counted from the later of the first event and the second's own command.
-    """
-    answered: dict[bytes, int] = {}
-    for event in told:
-        answered.setdefault(_id(event), event.timestamp)
-    waits: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for record in asked:
-        if _id(record) in answered:
-            waits[record.partition].append((answered[_id(record)], record.timestamp))
-    longest = 0
-    for pairs in waits.values():
-        before = 0
-        for at, since in sorted(pairs):
-            longest = max(longest, at - max(before, since))
-            before = at
-    return longest / 1000
-
-
-def _id(record: Record) -> bytes:
-    return dict(record.headers).get("ce_id", b"")
+    stage.waits.append(longest_wait(asked, told))

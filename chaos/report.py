@@ -45,7 +45,7 @@ def summary(report: Report) -> list[Row]:
         ("outcomes", str(report.outcomes.total())),
         ("audit entries verified", str(report.verified)),
         ("processes that ended by themselves", str(len(report.ended))),
-        ("longest that a partition stood still in a rolling restart, seconds", f"{max(report.idle, default=0.0):.1f}"),
+        ("longest that a partition stood still in a rolling restart, seconds", f"{max((w.seconds for w in report.waits), default=0.0):.1f}"),
     ]
 
 
@@ -100,4 +100,4 @@ def save(report: Report, path: Path) -> None:
          "recovered": None if s.recovered is None else round(s.recovered, 2), "wrong": s.wrong}
         for number, s in enumerate(report.suffered)
     ]
-    path.with_suffix(".json").write_bytes(orjson.dumps({"seed": report.seed, "idle": report.idle, "faults": each}) + b"\n")
+    path.with_suffix(".json").write_bytes(orjson.dumps({"seed": report.seed, "waits": report.waits, "faults": each}) + b"\n")

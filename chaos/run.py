@@ -14,6 +14,7 @@ from chaos.load import Load
 from chaos.plan import chance
 from chaos.recovery import NotWell, until_well
 from chaos.stage import Stage, staged
+from chaos.waits import Wait
 from services.audit_fanout.verify import verify
 from services.local.proof.gather import gather
 from services.local.proof.guarantees import Finding, judge
@@ -51,7 +52,7 @@ class Report:
     outcomes: Counter[str] = field(default_factory=Counter)
     """Of all commands and facts, by reason."""
     ended: list[str] = field(default_factory=list)
-    idle: list[float] = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
     verified: int = 0
     wrong: str | None = None
     findings: list[Finding] = field(default_factory=list)
@@ -60,7 +61,7 @@ class Report:
         """All that should not have been."""
         broken = [f"{f.name}: {f.breach}" for f in self.findings if f.breach is not None]
         lost = [f"{s.fault}: {s.wrong}" for s in self.suffered if s.wrong is not None]
-        idle = [f"rolling restart: a partition stood still for {s:.1f} s" for s in self.idle if s > IDLE_LIMIT]
+        idle = [f"rolling restart: {wait}" for wait in self.waits if wait.seconds > IDLE_LIMIT]
         return [*broken, *lost, *idle, *self.ended, *self.tally.surprises, *([self.wrong] if self.wrong is not None else [])]
 
 
@@ -122,5 +123,5 @@ async def _judge(stage: Stage, load: Load, report: Report) -> None:
     found.clock_error = timedelta(seconds=HOUR)
     report.findings = await asyncio.to_thread(judge, found)
     report.verified, report.wrong = verdict.verified, None if verdict.wrong is None else f"audit log: {verdict.wrong}"
-    report.accepted, report.ended, report.idle = len(found.accepted) + len(found.told), stage.ended, stage.idle
+    report.accepted, report.ended, report.waits = len(found.accepted) + len(found.told), stage.ended, stage.waits
     report.outcomes = Counter(o["reason"] or "applied" for o in found.outcomes)

@@ -16,6 +16,7 @@ import psutil
 
 from chaos.orders import FILE, SESSION_MS, Orders
 from chaos.proxy import Proxy
+from chaos.waits import Wait
 from services.local.broker import Proxied
 from services.local.child import Child, DidNotStart, free_port
 from services.local.supervisor import SERVICES, Notice, Stack, running
@@ -36,7 +37,7 @@ class Stage:
     proxies: dict[Server, Proxy]
     ended: list[str] = field(default_factory=list)
     """Processes that ended without having been told to, with the last lines of their logs."""
-    idle: list[float] = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
     """The longest that a partition waited, each time that members of the group came and went."""
     _doomed: set[int] = field(default_factory=set)
     _down: set[str] = field(default_factory=set)

@@ -1,14 +1,16 @@
 """What is measured and said: how long a partition stood still, percentiles, and that every failure is named."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from chaos.faults import CATALOGUE
-from chaos.group import longest_wait
 from chaos.report import page, percentile, save
 from chaos.run import IDLE_LIMIT, Report, Suffered
+from chaos.waits import Wait, longest_wait
 from services.local.proof.guarantees import Finding
 from services.local.site.tally import Tally
+from tests.builders import NOON
 
 
 @dataclass
@@ -31,15 +33,15 @@ class Told:
 def test_a_partition_stands_still_only_while_something_waits() -> None:
     asked = [Told("a", 0, 0), Told("b", 0, 9000), Told("c", 1, 1000), Told("d", 1, 1100)]
     told = [Told("a", 0, 100), Told("b", 0, 9200), Told("c", 1, 3500), Told("d", 1, 3600), Told("a", 0, 20_000)]
-    assert longest_wait(asked, told) == 2.5
+    assert longest_wait(asked, told) == Wait(2.5, 1, datetime.fromtimestamp(1, UTC))
 
 
 def test_to_be_late_all_along_is_not_to_stand_still() -> None:
     asked = [Told(str(n), 0, 100 * n) for n in range(50)]
     told = [Told(str(n), 0, 100 * n + 4000) for n in range(50)]
     before = Told("before", 0, 3990)
-    assert longest_wait([*asked, before], [before, *told]) == 0.1
-    assert longest_wait(asked, told) == 4.0
+    assert longest_wait([*asked, before], [before, *told]).seconds == 0.1
+    assert longest_wait(asked, told).seconds == 4.0
 
 
 def test_percentiles_are_values_that_were_measured() -> None:
@@ -60,7 +62,7 @@ def test_every_kind_of_failure_is_one() -> None:
     spoilt.suffered.append(Suffered(CATALOGUE[2], 0.0, None, "number 2: not well"))
     spoilt.ended.append("decision ended with 1")
     spoilt.tally.surprises.append("a vote was lost")
-    spoilt.idle.append(IDLE_LIMIT + 0.1)
+    spoilt.waits.append(Wait(IDLE_LIMIT + 0.1, 3, NOON))
     spoilt.wrong = "audit log: a hole"
     assert len(spoilt.failures()) == 6
     assert all(failure in page(spoilt) for failure in spoilt.failures())
