@@ -8,17 +8,13 @@ from contextlib import asynccontextmanager, contextmanager
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from opentelemetry import metrics
+from opentelemetry.metrics import Counter
 
 from shared.process import background
 
 Positions = Mapping[TopicPartition, int]
 _LOOKS = 20
 """How often it looks in the time after which a consumer counts as stalled."""
-STALLS = metrics.get_meter("approvalflow.watchdog").create_counter(
-    "approvalflow.consumer.stalls", unit="{stall}",
-    description="Consumers that fell silent, each of which ended its process",
-)
 
 
 class Watchdog:
@@ -29,8 +25,9 @@ class Watchdog:
     and a process that slept are no stalls.
     """
 
-    def __init__(self, kafka: str, group: str, seconds: float) -> None:
+    def __init__(self, kafka: str, group: str, seconds: float, stalls: Counter) -> None:
         self.stalled = False
+        self._stalls = stalls
         self._kafka = kafka
         self._seconds = seconds
         self._group = group
@@ -81,7 +78,7 @@ class Watchdog:
 
     def _end(self, place: TopicPartition) -> None:
         self.stalled = True
-        STALLS.add(1, {"group": self._group})
+        self._stalls.add(1, {"group": self._group})
         structlog.get_logger().error("consumer stalled", group=self._group, topic=place.topic, partition=place.partition,
                                      position=self._looks[place][0], seconds=self._seconds)
         signal.raise_signal(signal.SIGTERM)

@@ -28,3 +28,7 @@ age_seconds = _meter.create_histogram(
     "approvalflow.audit.age", unit="s",
     description="From an event's moment to its being written, for the oldest of a batch, by sink",
 )
+stalls = _meter.create_counter(
+    "approvalflow.audit.stalls", unit="{stall}",
+    description="Consumers that fell silent, each of which ended the process",
+)

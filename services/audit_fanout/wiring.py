@@ -8,7 +8,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from fastapi import FastAPI
 
-from services.audit_fanout import checkpoints
+from services.audit_fanout import checkpoints, metrics
 from services.audit_fanout.consume import Consumer
 from services.audit_fanout.settings import Settings
 from services.audit_fanout.sinks import Archive, Sink, Store
@@ -54,7 +54,8 @@ async def _follow(
     async def commit(offsets: dict[TopicPartition, int]) -> None:
         await kafka.commit(subscriber.consumer, offsets)
 
-    watchdog = Watchdog(settings.kafka, f"{NAME}-{sink.name}", settings.stall_seconds + wait)  # what gathers is no stall
+    # What gathers on the log is no stall.
+    watchdog = Watchdog(settings.kafka, f"{NAME}-{sink.name}", settings.stall_seconds + wait, metrics.stalls)
     subscriber = kafka.subscribe(
         broker, EVENTS, f"{NAME}-{sink.name}", Consumer(pool, sink, commit, settings.quarantine_limit).handle,
         patience=None, around=watchdog.handling,

@@ -51,6 +51,11 @@ BACKLOG = _meter.create_gauge(
     unit="{record}",
     description="Records of the log that wait for decision.",
 )
+STALLS = _meter.create_counter(
+    "approvalflow.command.stalls",
+    unit="{stall}",
+    description="Times the consumer of replies fell silent, each of which ended the process.",
+)
 
 
 class Admitted:

@@ -11,7 +11,7 @@ import httpx
 from cryptography.fernet import Fernet, MultiFernet
 from fastapi import FastAPI
 
-from services.command import openapi, replies
+from services.command import metrics, openapi, replies
 from services.command.admission import Admission
 from services.command.authenticate import Authenticator
 from services.command.backlog import Backlog, keep_measuring
@@ -47,7 +47,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         stack.push_async_callback(within, settings.leave_seconds, broker.stop)
         await broker.start()
         await replies.positioned(subscriber, settings.reply_partition)
-        watchdog = Watchdog(settings.kafka, "command", settings.stall_seconds)
+        watchdog = Watchdog(settings.kafka, "command", settings.stall_seconds, metrics.STALLS)
         await stack.enter_async_context(watchdog.watching(lambda: subscriber.consumer))
 
         backlog = Backlog(settings.backlog_limit)

@@ -36,3 +36,7 @@ age_seconds = _meter.create_histogram(
     "approvalflow.decision.age", unit="s",
     description="Age of the oldest record of a batch when it is decided",
 )
+stalls = _meter.create_counter(
+    "approvalflow.decision.stalls", unit="{stall}",
+    description="Consumers that fell silent, each of which ended the process",
+)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from aiokafka import TopicPartition
 from fastapi import FastAPI
 
+from services.decision import metrics
 from services.decision.consume import Consumer
 from services.decision.engine import Engine
 from services.decision.settings import Settings
@@ -30,7 +31,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
     engine = Engine(pool, settings.facts_max_age, settings.write_attempts)
     consumer = Consumer(pool, engine, publisher, commit, settings.part_records, settings.lanes,
                         settings.quarantine_limit)
-    watchdog = Watchdog(settings.kafka, GROUP, settings.stall_seconds)
+    watchdog = Watchdog(settings.kafka, GROUP, settings.stall_seconds, metrics.stalls)
     subscriber = kafka.subscribe(
         broker, INTAKE, GROUP, consumer.handle, max_records=settings.batch_records, waits_for=postgres.UNAVAILABLE,
         around=watchdog.handling,

@@ -1,6 +1,7 @@
 """Which looks at a consumer add up to a stall."""
 
 from aiokafka import TopicPartition
+from opentelemetry.metrics import get_meter
 
 from shared.watchdog import _LOOKS, Watchdog
 
@@ -8,7 +9,7 @@ ONE, TWO = TopicPartition("t", 0), TopicPartition("t", 1)
 
 
 def a_watchdog() -> Watchdog:
-    return Watchdog("", "group", 1)
+    return Watchdog("", "group", 1, get_meter("test").create_counter("test"))
 
 
 def test_a_partition_that_waits_and_does_not_move_is_stalled_and_no_other() -> None:
