@@ -45,7 +45,7 @@ def summary(report: Report) -> list[Row]:
         ("outcomes", str(report.outcomes.total())),
         ("audit entries verified", str(report.verified)),
         ("processes that ended by themselves", str(len(report.ended))),
-        ("longest that a partition stood still in a rolling restart, seconds", f"{max((w.seconds for w in report.waits), default=0.0):.1f}"),
+        ("longest standstill of a partition in a rolling restart, seconds", f"{max((w.seconds for w in report.waits), default=0.0):.1f}"),
     ]
 
 
