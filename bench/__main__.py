@@ -33,8 +33,12 @@ from services.local.supervisor import SERVICES
 LOAD = "Two-step approvals, step one two of three, step two one of one: three decisions an approval."
 Part = Callable[[Stage], Awaitable[None]]
 Chart = Callable[[Report, str], Path]
+_PAGE = 150
+"""Characters of a line that is kept in a file."""
 app = typer.Typer(help=__doc__, pretty_exceptions_show_locals=False)
 console = Console()
+if not console.is_terminal:
+    console = Console(width=_PAGE)
 _started = time.monotonic()
 
 
@@ -68,7 +72,7 @@ def everything(
 def growth(
     rounds: Annotated[int, typer.Option(min=1, help="How often each size is measured.")] = 3,
     most_open: Annotated[int, typer.Option("--open", help="Open approvals at most; 10000000 takes half an hour and 20 GB.")] = 1_000_000,
-    backlog: Annotated[int, typer.Option(min=60_000, help="Commands that wait while memory is watched; 5000000 take some GB.")] = 300_000,
+    backlog: Annotated[int, typer.Option(min=100_000, help="Commands that wait while memory is watched; 5000000 take some GB.")] = 300_000,
     processes: Annotated[int, typer.Option(min=1, max=8, help="Decision processes.")] = 2,
 ) -> None:
     """What a decision costs as approvals, approvers, steps, sites and spaces grow, and memory as the backlog does."""

@@ -49,6 +49,8 @@ async def ceiling(stage: Stage, site: str) -> Run:
     :raises AssertionError: something was not written.
     """
     lanes = await _lanes(stage.db, site)
+    if not any(lanes):
+        raise AssertionError("the engine left nothing to write again")
     await _make_tables(stage.db, site)
     votes = sum(len(part.pages) for lane in lanes for part in lane)
     watched = {"service": [os.getpid()], **stage.servers}

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
+from matplotlib.ticker import NullLocator
 
 from bench.report import RESULTS, Figure, Report
 
@@ -72,6 +73,8 @@ def _curve(axes: Axes, title: str, figures: Sequence[Figure]) -> None:
     axes.plot(sizes, [sum(figure.cpu().values()) for figure in figures], marker="s", color="#c05621", label="CPU of all processes")
     if min(sizes) > 0 and max(sizes) / min(sizes) > 10:
         axes.set_xscale("log")
+    axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes], minor=False)
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0)
     axes.set_title(title)
     axes.set_ylabel("µs for one decision")

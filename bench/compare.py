@@ -11,7 +11,8 @@ from bench.stage import Stage
 
 ENGINE, CEILING, NAIVE, NAIVE_8 = "engine", "ceiling", "naive", "naive, 8 in flight"
 Contender = Callable[[str], Awaitable[Run]]
-Step = Callable[[], None]
+_WARM = 10_000
+"""Approvals decided before anything is measured, so that the first round finds the servers as the last one does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +34,32 @@ def contenders(stage: Stage, sizes: Sizes, processes: int) -> dict[str, tuple[Co
     }
 
 
-async def compare(stage: Stage, report: Report, rounds: int, sizes: Sizes, processes: int, step: Step = lambda: None) -> None:
+async def compare(stage: Stage, report: Report, rounds: int, sizes: Sizes, processes: int) -> None:
     """Measure all of them in turns, and add what was measured, and what was wanted of it, to the report.
 
     One that fails is reported, and left out of the rounds that follow.
     """
     everyone = contenders(stage, sizes, processes)
     figures = {name: Figure(name=name, unit="decisions/s", runs=[], note=note) for name, (_, note) in everyone.items()}
+    stage.notice("warming up")
+    await _tried(report, ENGINE, engine(stage, "warm", _WARM, processes))
     for number in range(rounds):
         for name, (measure, _) in everyone.items():
             if name in report.failures:
                 continue
             stage.notice(f"round {number + 1} of {rounds}: {name}")
-            try:
-                figures[name].runs.append(await measure(f"round-{number}"))
-            except Exception as error:  # noqa: BLE001 - reported, and the others are measured all the same
-                report.failures[name] = f"{type(error).__name__}: {error}"
-            step()
+            figures[name].runs += await _tried(report, name, measure(f"round-{number}"))
     report.figures += [figure for figure in figures.values() if figure.runs]
     report.goals += _goals(figures)
+
+
+async def _tried(report: Report, name: str, measuring: Awaitable[Run]) -> list[Run]:
+    """What was measured, or nothing and why."""
+    try:
+        return [await measuring]
+    except Exception as error:  # noqa: BLE001 - reported, and the others are measured all the same
+        report.failures[name] = f"{type(error).__name__}: {error}"
+        return []
 
 
 def _goals(figures: dict[str, Figure]) -> list[Goal]:

@@ -89,26 +89,28 @@ OPEN, OPEN_SIZES, OPEN_KEEPS = "open approvals", (10_000, 100_000, 1_000_000, 10
 
 async def growth(stage: Stage, report: Report, rounds: int, most_open: int, processes: int) -> None:
     """Every series, the one that leaves the most behind it last; one that fails is reported, and the others are measured."""
-    for name, series in SERIES.items():
-        await _series(stage, report, name, series, rounds, processes)
-    await _series(stage, report, OPEN, (open_approvals, [s for s in OPEN_SIZES if s <= most_open], OPEN_KEEPS), rounds, processes)
+    stage.notice("warming up")
+    await spaces(stage, 1, processes)
+    for name, (measure, sizes, keeps) in SERIES.items():
+        turns = [size for _ in range(rounds) for size in sizes]
+        await _series(stage, report, name, measure, turns, keeps, processes)
+    turns = [size for size in OPEN_SIZES if size <= most_open for _ in range(rounds)]  # what is there does not go away
+    await _series(stage, report, OPEN, open_approvals, turns, OPEN_KEEPS, processes)
 
 
 async def _series(
-    stage: Stage, report: Report, name: str, series: tuple[Measure, Sequence[int], float | None], rounds: int, processes: int,
+    stage: Stage, report: Report, name: str, measure: Measure, turns: Sequence[int], keeps: float | None, processes: int,
 ) -> None:
-    measure, sizes, keeps = series
-    figures = []
+    figures = {size: Figure(name=f"{name}: {size:,}", unit="decisions/s", runs=[], at=size) for size in turns}
     try:
-        for size in sizes:
-            figure = Figure(name=f"{name}: {size:,}", unit="decisions/s", runs=[], at=size)
-            for _ in range(rounds):
-                stage.notice(figure.name)
-                figure.runs.append(await measure(stage, size, processes))
-            figures.append(figure)
+        for size in turns:
+            stage.notice(figures[size].name)
+            figures[size].runs.append(await measure(stage, size, processes))
     except Exception as error:  # noqa: BLE001 - reported, and the other series are measured all the same
         report.failures[name] = f"{type(error).__name__}: {error}"
-    report.figures += figures
-    if keeps is not None and len(figures) == len(sizes) > 1:
-        kept = figures[-1].spread()[1] / figures[0].spread()[1]
-        report.goals.append(Goal(what=f"rate at {sizes[-1]:,} {name} / at {sizes[0]:,}", wanted=keeps, measured=kept))
+    measured = [figure for figure in figures.values() if figure.runs]
+    report.figures += measured
+    if keeps is not None and len(measured) == len(figures) > 1:
+        first, last = min(turns), max(turns)
+        kept = figures[last].spread()[1] / figures[first].spread()[1]
+        report.goals.append(Goal(what=f"rate at {last:,} {name} / at {first:,}", wanted=keeps, measured=kept))
