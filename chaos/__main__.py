@@ -1,9 +1,8 @@
 """Break the running system in every way there is, and judge what it stored."""
 
 import asyncio
-import contextlib
+import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from random import randrange
 from typing import Annotated
@@ -20,7 +19,7 @@ from services.cli.ending import ended_well, until_told
 
 Faults = Annotated[int, typer.Option(min=1, help="How many, one after the other.")]
 Seed = Annotated[int | None, typer.Option(help="The same seed makes the same faults in the same order; else one by chance.")]
-State = Annotated[Path | None, typer.Option(help="An empty directory that keeps data and logs; else they are removed at the end.")]
+State = Annotated[Path | None, typer.Option(help="Empty, for data and logs, which stay; else one that is removed if nothing failed.")]
 Rate = Annotated[float, typer.Option(min=1, help="Commands a second over HTTP.")]
 Only = Annotated[str, typer.Option(help="Only faults whose kind and point begin so, as in 'kill at decision'.")]
 Page = Annotated[Path | None, typer.Option(help="Where the report is kept, with a JSON file beside it.")]
@@ -33,7 +32,8 @@ def chaos(faults: Faults = 1000, seed: Seed = None, state: State = None, rate: R
     if not chosen:
         raise typer.BadParameter(f"no fault begins with {only!r}")
     console.print(f"{faults} faults of seed {seed}")
-    with ended_well(console), _directory(state) as where, Progress(console=console, disable=not console.is_terminal) as bar:
+    where = Path(tempfile.mkdtemp(prefix="approvalflow-chaos-")) if state is None else state
+    with ended_well(console), Progress(console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("starting", total=len(chosen))
 
         def progress(number: int, fault: Fault) -> None:
@@ -44,21 +44,15 @@ def chaos(faults: Faults = 1000, seed: Seed = None, state: State = None, rate: R
         def notice(text: str) -> None:
             console.print(text, markup=False)
 
+        notice(f"data and logs are in {where}")
         shown = asyncio.run(until_told(run(where, seed, chosen, rate, notice, progress)))
     report.show(console, shown)
     if page is not None:
         report.save(shown, page)
     if shown.failures():
         raise typer.Exit(1)
-
-
-@contextlib.contextmanager
-def _directory(given: Path | None) -> Iterator[Path]:
-    if given is not None:
-        yield given
-        return
-    with tempfile.TemporaryDirectory(prefix="approvalflow-chaos-") as made:
-        yield Path(made)
+    if state is None:
+        shutil.rmtree(where)
 
 
 if __name__ == "__main__":

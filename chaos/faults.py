@@ -78,7 +78,11 @@ async def trap(service: str, point: str, stage: Stage, random: Random) -> AsyncI
     async def sprung() -> bool:
         return not doomed.alive
 
-    await until(sprung, _SPRING)
+    try:
+        await until(sprung, _SPRING)
+    finally:
+        if doomed.alive:
+            stage.order(service, Orders())
     yield
 
 
@@ -86,22 +90,24 @@ async def trap(service: str, point: str, stage: Stage, random: Random) -> AsyncI
 async def two_writers(service: str, point: str, stage: Stage, _: Random) -> AsyncIterator[None]:
     """One process stands still in the middle of a write, another takes its partitions, then the first wakes."""
     second = f"{service}-2"
-    stage.start(second)
-    await group.members(stage, service, 2)
     sleeper = stage.child(service)
-    stage.order(service, Orders(trap=Trap(point=point, signal="SIGSTOP")))
 
     async def asleep() -> bool:
         return psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED
 
-    await until(asleep, _SPRING)
-    await group.members(stage, service, 1)
+    stage.start(second)
     try:
-        yield
+        await group.members(stage, service, 2)
+        stage.order(service, Orders(trap=Trap(point=point, signal="SIGSTOP")))
+        try:
+            await until(asleep, _SPRING)
+            await group.members(stage, service, 1)
+            yield
+        finally:
+            stage.thaw(service)
+        await group.members(stage, service, 2)
     finally:
-        stage.thaw(service)
-    await group.members(stage, service, 2)
-    await stage.remove(second)
+        await stage.remove(second)
 
 
 @contextlib.asynccontextmanager
@@ -160,11 +166,13 @@ async def rolling(stage: Stage, _: Random) -> AsyncIterator[None]:
     await stage.restart(first, forgotten_soon=False)
     async with group.watched(stage):
         stage.start(second, forgotten_soon=False)
-        await group.members(stage, first, 2)
-        for name in (first, second):
-            await stage.restart(name, forgotten_soon=False)
+        try:
             await group.members(stage, first, 2)
-        await stage.remove(second)
+            for name in (first, second):
+                await stage.restart(name, forgotten_soon=False)
+                await group.members(stage, first, 2)
+        finally:
+            await stage.remove(second)
         await group.members(stage, first, 1)
     await stage.restart(first)
     yield

@@ -54,6 +54,8 @@ def show(console: Console, report: Report) -> None:
     _table(console, ("fault", "point", "times", "recovery p50 s", "p99 s", "longest s"), by_fault(report.suffered))
     _table(console, ("", ""), summary(report))
     _table(console, ("guarantee", "", "checked", ""), _verdicts(report))
+    for one in report.ended:
+        console.print(one, markup=False, soft_wrap=True)
     for failure in report.failures()[:20]:
         console.print(failure, style="red", markup=False, soft_wrap=True)
 
@@ -81,6 +83,7 @@ def page(report: Report) -> str:
         *_lines(("", ""), summary(report)),
         "\n## What is promised\n", *_lines(("guarantee", "", "checked", ""), _verdicts(report)),
         *([f"\n- {failure}" for failure in report.failures()] or ["\nNothing failed."]),
+        *(f"\nEnded by itself: {one.splitlines()[0]}" for one in report.ended),
         "\n## Faults\n",
         *_lines(("fault", "point", "times", "recovery p50 s", "p99 s", "longest s"), by_fault(report.suffered)),
         "\n## Outcomes of commands and facts\n", *_lines(("outcome", "count"), outcomes),
@@ -100,4 +103,5 @@ def save(report: Report, path: Path) -> None:
          "recovered": None if s.recovered is None else round(s.recovered, 2), "wrong": s.wrong}
         for number, s in enumerate(report.suffered)
     ]
-    path.with_suffix(".json").write_bytes(orjson.dumps({"seed": report.seed, "waits": report.waits, "faults": each}) + b"\n")
+    whole = {"seed": report.seed, "waits": report.waits, "ended": report.ended, "faults": each}
+    path.with_suffix(".json").write_bytes(orjson.dumps(whole) + b"\n")

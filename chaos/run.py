@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
+import psutil
+from aiokafka.errors import KafkaError
 
 from chaos.faults import HOUR, Fault
 from chaos.load import Load
@@ -20,10 +22,12 @@ from services.local.proof.gather import gather
 from services.local.proof.guarantees import Finding, judge
 from services.local.quiet import until_quiet
 from services.local.site.tally import Tally
-from services.local.supervisor import Notice
+from services.local.supervisor import DidNotStart, Notice
 
 IDLE_LIMIT = 3.0
 """Seconds that no partition may stand still while members of its group come and go."""
+_IN_VAIN = 3
+"""After so many faults in a row that went wrong, a run has nothing more to show."""
 _SETTLE = 120.0
 Progress = Callable[[int, Fault], None]
 """Hears which fault comes next, and its number."""
@@ -51,7 +55,10 @@ class Report:
     """Commands and facts that somebody was told are taken in, each of which the verdict is about."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """Of all commands and facts, by reason."""
+    stopped: str | None = None
+    """Why it ended early, if it did."""
     ended: list[str] = field(default_factory=list)
+    """Processes that ended by themselves and were started again, which some do rather than go on."""
     waits: list[Wait] = field(default_factory=list)
     verified: int = 0
     wrong: str | None = None
@@ -62,7 +69,8 @@ class Report:
         broken = [f"{f.name}: {f.breach}" for f in self.findings if f.breach is not None]
         lost = [f"{s.fault}: {s.wrong}" for s in self.suffered if s.wrong is not None]
         idle = [f"rolling restart: {wait}" for wait in self.waits if wait.seconds > IDLE_LIMIT]
-        return [*broken, *lost, *idle, *self.ended, *self.tally.surprises, *([self.wrong] if self.wrong is not None else [])]
+        others = [other for other in (self.stopped, self.wrong) if other is not None]
+        return [*broken, *lost, *idle, *self.tally.surprises, *others]
 
 
 async def run(state: Path, seed: int, faults: Sequence[Fault], rate: float, notice: Notice, progress: Progress) -> Report:
@@ -79,13 +87,28 @@ async def run(state: Path, seed: int, faults: Sequence[Fault], rate: float, noti
                 for number, fault in enumerate(faults):
                     progress(number, fault)
                     report.suffered.append(await suffer(stage, load, fault, number, seed))
-                    if flowing.done():
-                        flowing.result()
+                    if flowing.done() or in_vain(report.suffered):
+                        break
+            report.stopped = _why(flowing, report)
         finally:
             await load.close()
         notice("faults are over: waiting until everything is decided, audited and archived")
         await _judge(stage, load, report)
         return report
+
+
+def in_vain(suffered: Sequence[Suffered]) -> bool:
+    """Did the last few all go wrong?"""
+    return len(suffered) >= _IN_VAIN and all(s.wrong is not None for s in suffered[-_IN_VAIN:])
+
+
+def _why(flowing: "asyncio.Task[int]", report: Report) -> str | None:
+    """Why a run ended before all its faults were had, if it did."""
+    if not flowing.cancelled():
+        return f"number {len(report.suffered) - 1} was the last, since traffic ended: {flowing.exception()!r}"
+    if in_vain(report.suffered):
+        return f"number {len(report.suffered) - 1} was the last of {_IN_VAIN} in a row that went wrong"
+    return None
 
 
 async def suffer(stage: Stage, load: Load, fault: Fault, number: int, seed: int) -> Suffered:
@@ -101,8 +124,8 @@ async def suffer(stage: Stage, load: Load, fault: Fault, number: int, seed: int)
         await burst
     except NotWell as late:
         return Suffered(fault, held, None, f"number {number}: {late}")
-    except TimeoutError:
-        return Suffered(fault, held, None, f"number {number} could not be done in time")
+    except (TimeoutError, psutil.Error, KafkaError, DidNotStart) as error:
+        return Suffered(fault, held, None, f"number {number} could not be done: {error!r}")
     finally:
         load.client.doubtful = False
         burst.cancel()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chaos.faults import CATALOGUE
 from chaos.report import page, percentile, save
-from chaos.run import IDLE_LIMIT, Report, Suffered
+from chaos.run import IDLE_LIMIT, Report, Suffered, in_vain
 from chaos.waits import Wait, longest_wait
 from services.local.proof.guarantees import Finding
 from services.local.site.tally import Tally
@@ -60,7 +60,7 @@ def test_every_kind_of_failure_is_one() -> None:
     spoilt = a_report()
     spoilt.findings.append(Finding("G3", "versions rise by one", 4, "a gap"))
     spoilt.suffered.append(Suffered(CATALOGUE[2], 0.0, None, "number 2: not well"))
-    spoilt.ended.append("decision ended with 1")
+    spoilt.stopped = "number 3 was the last"
     spoilt.tally.surprises.append("a vote was lost")
     spoilt.waits.append(Wait(IDLE_LIMIT + 0.1, 3, NOON))
     spoilt.wrong = "audit log: a hole"
@@ -74,3 +74,8 @@ def test_the_page_says_how_to_have_the_run_again(tmp_path: Path) -> None:
     assert "--faults 2 --seed 7" in text
     assert "| kill -9 | command | 1 | 1.5 | 1.5 | 1.5 |" in text
     assert '"recovered":2.5' in (tmp_path / "chaos.json").read_text()
+
+
+def test_a_run_goes_on_until_several_faults_in_a_row_went_wrong() -> None:
+    well, ill = Suffered(CATALOGUE[0], 0.0, 1.5), Suffered(CATALOGUE[0], 0.0, None, "not well")
+    assert [in_vain(those) for those in ([], [ill, ill], [ill, ill, well], [well, ill, ill, ill])] == [False, False, False, True]
