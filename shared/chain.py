@@ -7,6 +7,10 @@ inserted entry shows. Bodies are canonical JSON (RFC 8785): the same content is 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import rfc8785
 
 GENESIS = bytes(32)
 """What the first entry of each chain is linked to."""
@@ -21,6 +25,31 @@ class Removed:
     last_position: int
     digest: bytes
     hash: bytes
+
+
+_EXACT = 1 << 53
+"""Integers from here on are no longer exact in JavaScript, whose numbers RFC 8785 writes."""
+
+
+def canonical(value: Any) -> str:
+    """JSON by RFC 8785, for what ``orjson`` reads. Where the two have to agree, ``orjson`` writes it, sixty times as fast.
+
+    :raises ValueError: it cannot be written so.
+    """
+    plain = _plain(value)
+    return (orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if plain else rfc8785.dumps(value)).decode()
+
+
+def _plain(value: Any) -> bool:
+    """No floats, no integers too large, and names in one order whether compared as UTF-8 or, as RFC 8785 wants, as UTF-16."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return bool(-_EXACT < value < _EXACT)
+    if kind is dict:
+        return all(name.isascii() and _plain(one) for name, one in value.items())
+    return kind is list and all(map(_plain, value))
 
 
 def link(previous: bytes, partition: int, position: int, body: str) -> bytes:

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-import rfc8785
 from pydantic import ValidationError
 
 from shared import chain
@@ -76,7 +75,7 @@ def entry_of(event_id: UUID, event_type: str, data: Any) -> Entry:
     :raises ValueError: they are not those of an event, or cannot be written canonically.
     """
     event = Event.model_validate(data)
-    body = rfc8785.dumps({"data": data, "id": str(event_id), "type": event_type}).decode()
+    body = chain.canonical({"data": data, "id": str(event_id), "type": event_type})
     return Entry(
         event_id, event_type, event.site_id, event.page_id, event.space_id, event.workflow_id, event.actor_id,
         event.occurred_at, body,
@@ -106,7 +105,7 @@ def extend(head: Head, entries: Iterable[Entry]) -> list[Linked]:
 def checkpoint(previous: bytes, heads: Iterable[Head], at: datetime) -> tuple[str, bytes]:
     """What is kept of all chains' ends at one moment: canonical JSON, and its hash linked to the checkpoint before."""
     ends: list[Any] = [{"hash": h.hash.hex(), "partition": h.partition, "position": h.position} for h in heads]
-    body = rfc8785.dumps({"heads": ends, "taken_at": at.isoformat()}).decode()
+    body = chain.canonical({"heads": ends, "taken_at": at.isoformat()})
     return body, chain.follow(previous, body)
 
 
