@@ -1,6 +1,6 @@
 """Measurements as pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,39 +15,26 @@ _BLUE = "#2b6cb0"
 
 
 def bars(report: Report, name: str) -> Path:
-    """Rates with their spread, and beside them what each decision costs of which process."""
+    """Rates with their spread, and beside them what a CPU-second of all processes together does, whatever the machine."""
     rates = [figure for figure in report.figures if figure.unit == "decisions/s"]
-    costs = [figure for figure in rates if figure.cpu()]
+    costed = [figure for figure in rates if figure.a_cpu_second() is not None]
     picture = Picture(figsize=(10, 0.9 + 0.45 * len(rates)), layout="constrained")
     left, right = picture.subplots(1, 2)
-    _rates(left, rates)
-    _costs(right, costs)
+    _bars(left, "decisions a second (median, min to max)", {figure.name: figure.spread() for figure in rates})
+    each = {figure.name: figure.a_cpu_second() or 0.0 for figure in costed}
+    _bars(right, "decisions for a CPU-second of all processes", {name: (value, value, value) for name, value in each.items()})
     return _save(picture, report, name)
 
 
-def _rates(axes: Axes, figures: Sequence[Figure]) -> None:
-    spreads = [figure.spread() for figure in figures]
-    medians = [median for _, median, _ in spreads]
-    errors = [[median - low for low, median, _ in spreads], [high - median for _, median, high in spreads]]
-    axes.barh([figure.name for figure in figures], medians, xerr=errors, color=_BLUE, ecolor="#333", capsize=3)
+def _bars(axes: Axes, title: str, spreads: Mapping[str, tuple[float, float, float]]) -> None:
+    medians = [median for _, median, _ in spreads.values()]
+    errors = [[median - low for low, median, _ in spreads.values()], [high - median for _, median, high in spreads.values()]]
+    axes.barh(list(spreads), medians, xerr=errors, color=_BLUE, ecolor="#333", capsize=3)
     for row, median in enumerate(medians):
         axes.annotate(f"{median:,.0f}", (median, row), xytext=(4, 6), textcoords="offset points")
     axes.invert_yaxis()
     axes.margins(x=0.15)
-    axes.set_xlabel("decisions a second (median, min to max)")
-
-
-def _costs(axes: Axes, figures: Sequence[Figure]) -> None:
-    names = list(dict.fromkeys(name for figure in figures for name in figure.cpu()))
-    lefts = [0.0] * len(figures)
-    for name in names:
-        widths = [figure.cpu().get(name, 0.0) for figure in figures]
-        axes.barh([figure.name for figure in figures], widths, left=lefts, label=name)
-        lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
-    axes.invert_yaxis()
-    axes.set_xlabel("CPU µs for one decision")
-    if names:
-        axes.legend(frameon=False)
+    axes.set_xlabel(title)
 
 
 def curves(report: Report, name: str) -> Path:
