@@ -28,6 +28,7 @@ from bench.report import Report, conditions
 from bench.scale import scale as scaling
 from bench.show import show
 from bench.stage import Stage, opened
+from services.cli.ending import leaves, until_told
 from services.local.supervisor import SERVICES
 
 LOAD = "Two-step approvals, step one two of three, step two one of one: three decisions an approval."
@@ -94,11 +95,19 @@ def scale(
 
 
 def _run(report: Report, name: str, picture: Chart, parts: dict[str, tuple[tuple[str, ...], Part]]) -> None:
-    """Each part on a stage of its own, then the table, the JSON file and the chart; ends with 1 if a part failed."""
+    """Each part on a stage of its own, then the table, the JSON file and the chart; ends with 1 if a part failed.
+
+    Told to stop, it prints what it has and keeps nothing, since the last whole result is worth more.
+    """
+    os.environ.pop("APPROVALFLOW_KAFKA", None)
     os.environ["APPROVALFLOW_REQUIRE_KAFKA"] = "1"
     for noisy in ("pogo_core", "aiokafka"):  # each migration, and each time the broker does not answer yet
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
-    uvloop.run(_all(report, parts))
+    try:
+        uvloop.run(until_told(_all(report, parts)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        show(console, report)
+        raise typer.Exit(130) from None
     show(console, report)
     notice(f"kept in {report.save(name)} and {picture(report, name)}")
     raise typer.Exit(1 if report.failures else 0)
@@ -111,7 +120,8 @@ async def _all(report: Report, parts: dict[str, tuple[tuple[str, ...], Part]]) -
                 report.conditions = report.conditions or await conditions(stage)
                 await part(stage)
         except Exception as error:  # noqa: BLE001 - reported, and the other parts are measured all the same
-            report.failures[name] = f"{type(error).__name__}: {error}"
+            told = leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+            report.failures[name] = "; ".join(f"{type(each).__name__}: {each}" for each in told)
             notice(f"{name} failed: {report.failures[name]}")
 
 

@@ -40,6 +40,7 @@ class Flow:
     async def through(self, records: int) -> Span:
         """Wait until every group has so many records of this load; measured from when the first group had some.
 
+        :raises DidNotStart: a service ended.
         :raises TimeoutError: they have not in time.
         """
         started: Sample | None = None
@@ -50,6 +51,8 @@ class Flow:
                     started = sample(min(done.values()), self.watched)
                 if started is not None and min(done.values()) >= records:
                     return Span(started, sample(records, self.watched))
+                if ended := [child for child in self.stage.stack.children.values() if not child.alive]:
+                    raise DidNotStart(ended[0].tail())
                 await asyncio.sleep(_POLL_SECONDS)
 
     async def sampled(self) -> None:
