@@ -75,6 +75,13 @@ class History:
                 at, voters = at + 1, set()
         return Status.CANCELLED if self.cancelled else status, at, voters
 
+    def approvers(self) -> list[str]:
+        """Who may speak on the active step."""
+        if not self.runs:
+            return []
+        step = self.definitions[self.runs[-1][0]].steps[self.stands()[1]]
+        return sorted({a.id for a in step.approvers if a.kind == "account"}.union(*(self.groups.get(a.id, set()) for a in step.approvers)))
+
     def _speaks(self, step: Step, person: str) -> set[str]:
         return {a.id for a in step.approvers if a.id == person or person in self.groups.get(a.id, ())}
 

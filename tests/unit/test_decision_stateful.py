@@ -93,9 +93,11 @@ class Log(RuleBasedStateMachine):
         return self._asks(a_submission(who, page_id=page, page_version=version, workflow_id=workflow))
 
     @rule(target=asked, page=pages, who=people, run=off, off=off, verdict=st.sampled_from([Verdict.APPROVE] * 6 + [Verdict.REJECT]),
-          says=st.booleans(), seen=st.none() | off)
-    def decide(self, page: str, who: str, run: int, off: int, verdict: Verdict, says: bool, seen: int | None) -> Item:
-        """Somebody approves or rejects, whether that may be or not."""
+          says=st.booleans(), seen=st.none() | off, pick=st.integers(0, 15))
+    def decide(self, page: str, who: str, run: int, off: int, verdict: Verdict, says: bool, seen: int | None, pick: int) -> Item:
+        """Somebody approves or rejects, whether that may be or not; mostly an approver of the active step."""
+        approvers = self.histories[page].approvers()
+        who = approvers[pick % len(approvers)] if approvers and pick else who
         comment = Comment(text="why", salt="0" * 32) if says else None
         return self._asks(a_decision(
             who, verdict, page_id=page, approval_id=self._named(page, run), comment=comment,
@@ -108,6 +110,11 @@ class Log(RuleBasedStateMachine):
         """It is reset or cancelled."""
         return self._asks(kind(site_id=SITE, caller=a_caller(who), page_id=page, approval_id=self._named(page, run),
                                expected_version=self._version(page, seen)))
+
+    @rule(target=asked, page=pages)
+    def restart(self, page: str) -> Item:
+        """It is reset by who may: whoever has decided may decide again."""
+        return self._asks(ResetApproval(site_id=SITE, caller=a_caller(DAVE), page_id=page, approval_id=self._named(page, 0)))
 
     @rule(target=asked, page=pages, editor=people, off=st.integers(-1, 2), minutes=minutes)
     def edit(self, page: str, editor: str, off: int, minutes: int) -> Item:
@@ -125,9 +132,9 @@ class Log(RuleBasedStateMachine):
     def repeat(self, item: Item) -> None:
         """The same command again, with the same id: the same outcome, and nothing changes."""
         if item.envelope.id in self.kept.stored:
-            before = dict(self.kept.pages)
+            before = _seen(self.kept)
             assert self._append(item) == [self.kept.stored[item.envelope.id]]
-            assert self.kept.pages == before
+            assert _seen(self.kept) == before
         else:
             self._append(item)
             self._heard(item)
@@ -182,7 +189,7 @@ class Log(RuleBasedStateMachine):
         key = TYPE_OF[type(message)].key
         assert key is not None
         item = Item("t", 0, len(self.log), key(message), Envelope(uuid5(UUID(int=0), str(len(self.log))), NOON, message))
-        page, history = self.kept.pages.get((SITE, message.page_id)), self.histories[message.page_id]
+        before, history = _seen(self.kept), self.histories[message.page_id]
         if isinstance(message, PageChanged):
             self._append(item)
             self._heard(item)
@@ -193,7 +200,7 @@ class Log(RuleBasedStateMachine):
         assert (outcome.reason in against) if against else outcome.reason is None, (outcome.reason, against)
         if against:
             assert outcome.event_type == "approvalflow.event.command-refused.v1"
-            assert self.kept.pages.get((SITE, message.page_id)) in (page, Page(SITE, message.page_id))
+            assert _seen(self.kept) == before
         else:
             assert outcome.event_type == f"approvalflow.event.{history.apply(message, account, NOON)}.v1"
         return item
