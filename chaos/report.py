@@ -1,5 +1,6 @@
 """What a run showed: on the terminal, as the page under ``docs/``, and as JSON for whoever counts on."""
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import chain
@@ -39,6 +40,7 @@ def summary(report: Report) -> list[Row]:
     return [
         ("faults", str(len(report.suffered))),
         ("recovered", str(len(times))),
+        ("minutes, on so many cores", f"{report.seconds / 60:.0f}, {os.cpu_count()}"),
         ("seconds to recover: p50, p99, longest", ", ".join(_spread(times))),
         ("requests answered over HTTP", str(report.tally.total())),
         ("accepted commands and facts, by id", str(report.accepted)),

@@ -1,6 +1,7 @@
 """One run: load, a fault, recovery, the next fault; then quiet, and the verdict."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -50,6 +51,8 @@ class Report:
     seed: int
     broker: str
     tally: Tally
+    seconds: float = 0.0
+    """From the first fault to the last recovery."""
     suffered: list[Suffered] = field(default_factory=list)
     accepted: int = 0
     """Commands and facts that somebody was told are taken in, each of which the verdict is about."""
@@ -83,13 +86,14 @@ async def run(state: Path, seed: int, faults: Sequence[Fault], rate: float, noti
         report = Report(seed, stage.stack.broker.kind, load.tally)
         try:
             await load.prepare()
+            began = time.perf_counter()
             async with load.flowing(rate) as flowing:
                 for number, fault in enumerate(faults):
                     progress(number, fault)
                     report.suffered.append(await suffer(stage, load, fault, number, seed))
                     if flowing.done() or in_vain(report.suffered):
                         break
-            report.stopped = _why(flowing, report)
+            report.seconds, report.stopped = time.perf_counter() - began, _why(flowing, report)
         finally:
             await load.close()
         notice("faults are over: waiting until everything is decided, audited and archived")
@@ -134,7 +138,10 @@ async def suffer(stage: Stage, load: Load, fault: Fault, number: int, seed: int)
 
 async def _judge(stage: Stage, load: Load, report: Report) -> None:
     stack = stage.stack
-    await until_quiet(stack.broker.bootstrap, _SETTLE)
+    try:
+        await until_quiet(stack.broker.bootstrap, _SETTLE)
+    except TimeoutError:
+        report.stopped = f"after the faults it did not come to rest within {_SETTLE:.0f} s"
     db = await asyncpg.connect(stack.postgres.dsn("console"))
     try:
         verdict = await verify(db)
