@@ -14,7 +14,10 @@ _GROWTH = 1.2
 
 
 async def waiting(stage: Stage, report: Report, most: int) -> None:
-    """The most memory of each service while it works on a small backlog and on a large one."""
+    """The most memory of each service while it works on a small backlog and on a large one.
+
+    :raises TimeoutError: the small backlog was not worked off.
+    """
     await stage.prepare(Shape())
     figures = []
     for size in dict.fromkeys((SMALL, most)):

@@ -9,7 +9,6 @@ from bench.report import Figure, Goal, Report, Run
 from bench.stage import Stage
 from bench.visitors import DECIDE, HOOK, Visit, Visited
 from services.local.child import Child
-from services.local.quiet import until_quiet
 
 RATE = 500.0
 _STEP, _MOST = 1.2, 10_000.0
@@ -19,7 +18,6 @@ _LATE_MS = 20.0
 """Visitors that send so late, at the 99th percentile, were themselves the limit."""
 _FAILURES = 0.001
 _WARM_SECONDS = 4.0
-_SETTLE_SECONDS = 120.0
 
 
 async def edge(stage: Stage, report: Report, seconds: float) -> None:
@@ -51,7 +49,6 @@ async def _bearable(stage: Stage, why: str, seconds: float) -> tuple[float, str]
 
 async def _visit(stage: Stage, site: str, rate: float, seconds: float) -> tuple[Visited, Span]:
     """Requests at a rate, once what an earlier rate left lying is done, and what the system took for them."""
-    await until_quiet(stage.stack.broker.bootstrap, _SETTLE_SECONDS)
     load, flow = await seeded(stage, site, int(rate * seconds * 0.8)), await begin(stage)
     order = Visit(address=stage.stack.address("command"), state=stage.stack.state / "issuer", site=site,
                   pages=len(load.places), rate=rate)

@@ -11,12 +11,14 @@ from bench.measure import Processes, Sample, Span, committed, memory, sample
 from bench.pour import Order, Poured
 from bench.stage import Stage
 from services.local.child import Child, DidNotStart
+from services.local.quiet import until_quiet
 from services.local.supervisor import PARTITIONS
 from shared.contracts.topics import GROUPS
 
 _POLL_SECONDS = 0.1
 _MEMORY_SECONDS = 1.0
 _PATIENCE = 900.0
+_SETTLE_SECONDS = 120.0
 
 
 @dataclass(slots=True)
@@ -78,7 +80,11 @@ def _median(samples: list[dict[str, float]], name: str) -> float:
 
 
 async def begin(stage: Stage) -> Flow:
-    """A flow of what is poured from now on."""
+    """A flow of what is poured from now on, once what came before is through.
+
+    :raises TimeoutError: that is not, in time.
+    """
+    await until_quiet(stage.stack.broker.bootstrap, _SETTLE_SECONDS)
     return Flow(stage, {group: await committed(stage.admin, group) for group in GROUPS})
 
 

@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bench.edge import _visit
-from bench.flow import hold, seeded
+from bench.flow import begin, hold, seeded
 from bench.load import Shape
 from bench.seed import approved
 from bench.stage import Stage, opened
 from bench.visible import Watch, in_archive, in_indexes
 from bench.visitors import DECIDE, HOOK
 from services.local.supervisor import SERVICES
+from shared.contracts.topics import GROUPS
 
 RATE, SECONDS = 60.0, 3.0
 pytestmark = pytest.mark.timeout(240)
@@ -23,6 +24,19 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
     async with opened(tmp_path_factory.mktemp("bench"), lambda _: None, SERVICES) as started:
         await started.prepare(Shape())
         yield started
+
+
+async def test_a_flow_counts_nothing_that_came_before_it(stage: Stage) -> None:
+    """What is still on its way to the sinks when a flow begins is waited for."""
+    earlier = await seeded(stage, "earlier", 3000)
+    await stage.fill(earlier.decisions())
+    load = await seeded(stage, "later", 30)
+    flow = await begin(stage)
+    assert await flow.done() == dict.fromkeys(GROUPS, 0)
+    assert await approved(stage.db, "earlier") == len(earlier.places)
+    await stage.fill(load.decisions())
+    await flow.through(len(load))
+    assert await flow.done() == dict.fromkeys(GROUPS, len(load))
 
 
 async def test_every_decision_poured_is_found_in_the_indexes_and_in_the_archive(stage: Stage) -> None:
