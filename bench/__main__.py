@@ -72,8 +72,8 @@ def everything(
 @app.command()
 def growth(
     rounds: Annotated[int, typer.Option(min=1, help="How often each size is measured.")] = 3,
-    most_open: Annotated[int, typer.Option("--open", help="Open approvals at most; 10000000 takes half an hour and 20 GB.")] = 1_000_000,
-    backlog: Annotated[int, typer.Option(min=100_000, help="Commands that wait while memory is watched; 5000000 take some GB.")] = 300_000,
+    most_open: Annotated[int, typer.Option("--open", help="Open approvals at most; 10000000 takes long, and much disk.")] = 1_000_000,
+    backlog: Annotated[int, typer.Option(min=100_000, help="Commands waiting while memory is watched; 5000000 takes long.")] = 300_000,
     processes: Annotated[int, typer.Option(min=1, max=8, help="Decision processes.")] = 2,
 ) -> None:
     """What a decision costs as approvals, approvers, steps, sites and spaces grow, and memory as the backlog does."""
