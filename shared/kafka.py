@@ -44,7 +44,9 @@ class PoisonStorm(Exception):
 
 Handler = Callable[[Sequence[Record]], Awaitable[None]]
 _POLL_MS = 5
-"""An empty poll sleeps as long again, so twice this X
+"""An empty poll sleeps as long again, so twice this is what an idle consumer adds to a record's way."""
+_HEARTBEAT_MS = 500
+"""A member hears with its next heartbeat that another came or left; until then the partitions of one that left stand still."""
 
 
 def connect(settings: ServiceSettings, service: str, request_seconds: float = 10) -> KafkaBroker:
@@ -82,8 +84,8 @@ def subscribe(
     subscriber = broker.subscriber(
         topic.name, batch=True, group_id=group, ack_policy=AckPolicy.MANUAL, auto_offset_reset="earliest",
         max_records=max_records, batch_timeout_ms=_POLL_MS, fetch_min_bytes=fetch_min_bytes,
-        fetch_max_wait_ms=fetch_max_wait_ms, max_partition_fetch_bytes=1 << 19, heartbeat_interval_ms=_HEARTBEAT_MS,
-        parser=_raw, decoder=_undecoded, listener=listener,
+        fetch_max_wait_ms=fetch_max_wait_ms, max_partition_fetch_bytes=1 << 19,
+        heartbeat_interval_ms=_HEARTBEAT_MS, parser=_raw, decoder=_undecoded, listener=listener,
     )
 
     @subscriber
