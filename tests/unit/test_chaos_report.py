@@ -52,7 +52,7 @@ def test_percentiles_are_values_that_were_measured() -> None:
 def a_report() -> Report:
     """Two faults that were recovered from."""
     holds = [Finding("G1", "every accepted command has exactly one outcome", 10, None)]
-    return Report(7, "Apache Kafka", Tally(), [Suffered(CATALOGUE[0], 0.0, 1.5), Suffered(CATALOGUE[1], 0.0, 2.5)], findings=holds)
+    return Report(7, "Apache Kafka", Tally(), suffered=[Suffered(CATALOGUE[0], 0.0, 1.5), Suffered(CATALOGUE[1], 0.0, 2.5)], findings=holds)
 
 
 def test_every_kind_of_failure_is_one() -> None:
