@@ -166,8 +166,8 @@ def forgotten_after(milliseconds: int) -> None:
 
     def around(original: Any) -> Callable[..., Any]:
         def make(self: AIOKafkaConsumer, *topics: str, **options: Any) -> None:
-            shorter = {"session_timeout_ms": milliseconds, "heartbeat_interval_ms": milliseconds // 3}
-            original(self, *topics, **options | shorter)
+            beat = min(options.get("heartbeat_interval_ms", milliseconds), milliseconds // 3)
+            original(self, *topics, **options | {"session_timeout_ms": milliseconds, "heartbeat_interval_ms": beat})
 
         return make
 
