@@ -16,7 +16,7 @@ import stamina
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import CommitFailedError, TopicAlreadyExistsError, for_code
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
@@ -130,10 +130,17 @@ def positions(records: Iterable[Record]) -> dict[TopicPartition, int]:
 
 
 async def commit(consumer: Any, offsets: dict[TopicPartition, int]) -> None:
-    """Commit the offsets of partitions that are still this member's; whoever has the others now commits for itself."""
+    """Commit the offsets of partitions that are still this member's; whoever has the others now commits for itself.
+
+    In the middle of a rebalance nobody may commit. Trying again would wait for the next one, and the records come again
+    without harm, so the batch is done with.
+    """
     mine = {place: offset for place, offset in offsets.items() if place in consumer.assignment()}
     if mine:
-        await consumer.commit(mine)
+        try:
+            await consumer.commit(mine)
+        except CommitFailedError:
+            structlog.get_logger().warning("not committed in a rebalance", count=len(mine))
 
 
 class Outgoing(NamedTuple):
