@@ -24,6 +24,7 @@ from bench.compare import Sizes, compare
 from bench.edge import edge
 from bench.growth import growth as growing
 from bench.pipeline import Plan, pipeline
+from bench.profiled import profile as profiling
 from bench.report import Report, conditions
 from bench.scale import scale as scaling
 from bench.show import show
@@ -92,6 +93,16 @@ def scale(
     """1, 2 and 4 decision processes on the partitions of one topic, and the pause when one joins or leaves."""
     report = Report(load=LOAD)
     _run(report, "scale", chart.bars, {"scale": ((), lambda stage: scaling(stage, report, rounds, approvals))})
+
+
+@app.command()
+def profile(
+    approvals: Annotated[int, typer.Option(min=40_000, help="Approvals decided while it is looked at.")] = 60_000,
+    functions: Annotated[int, typer.Option(min=0, help="How many functions are listed.")] = 40,
+) -> None:
+    """Where the CPU time of one decision process goes, by step of the protocol and by function."""
+    report = Report(load=LOAD)
+    _run(report, "profile", chart.parts, {"profile": ((), lambda stage: profiling(stage, report, approvals, functions))})
 
 
 def _run(report: Report, name: str, picture: Chart, parts: dict[str, tuple[tuple[str, ...], Part]]) -> None:

@@ -37,6 +37,13 @@ def _bars(axes: Axes, title: str, spreads: Mapping[str, tuple[float, float, floa
     axes.set_xlabel(title)
 
 
+def parts(report: Report, name: str) -> Path:
+    """What each part takes of the whole, in percent."""
+    picture = Picture(figsize=(10, 0.9 + 0.25 * len(report.figures)), layout="constrained")
+    _bars(picture.subplots(), "% of its CPU time", {figure.name: figure.spread() for figure in report.figures})
+    return _save(picture, report, name)
+
+
 def curves(report: Report, name: str) -> Path:
     """What a decision costs over the size of something: one panel for each series, named ``series: size``."""
     series: dict[str, list[Figure]] = {}
