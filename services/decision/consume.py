@@ -18,6 +18,7 @@ from services.decision.publish import outgoing
 from services.decision.release import Release
 from services.decision.store import quarantine
 from shared.clock import now
+from shared.contracts.reasons import Reason
 from shared.kafka import BatchPublisher, PoisonStorm, Record, positions
 
 Commit = Callable[[dict[TopicPartition, int]], Awaitable[None]]
@@ -79,7 +80,8 @@ class Consumer:
             return
         async with self._pool.acquire() as db, db.transaction():
             await quarantine.add(db, sorted(part.held, key=lambda h: (h.partition, h.offset)))
-            if await quarantine.causes(db) > self._quarantine_limit:
+            causes = any(held.reason is not Reason.WAITING for held in part.held)
+            if causes and await quarantine.causes(db) > self._quarantine_limit:
                 raise PoisonStorm
         for held in part.held:
             metrics.quarantined.add(1, {"reason": held.reason.value})

@@ -3,19 +3,16 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 
-from services.command.settings import Settings
-from services.local.issuer import LocalIssuer
 from shared.clock import now
 from shared.contracts.reasons import Reason
-from tests.integration.command_stack import Service, problem, running, settings_for
-from tests.stack import Database, Log
+from tests.integration.command_stack import Service, problem
+from tests.stack import Database
 
 DECIDE = "/v1/approvals/5-1/decisions"
 DECISION = {"page_version": 3, "verdict": "reject", "comment": "No."}
@@ -24,22 +21,6 @@ DEFINITION = {"name": "Review", "steps": [STEP]}
 WORKFLOW = {"space_id": "4711", "definition": DEFINITION}
 DEEP = 10_000
 MARK = "zebra-in-the-input"
-
-
-@pytest.fixture(scope="module")
-def issuer(tmp_path_factory: pytest.TempPathFactory) -> LocalIssuer:
-    return LocalIssuer.load_or_create(tmp_path_factory.mktemp("state"), ("dc-one",))
-
-
-@pytest.fixture(scope="module")
-def settings(database: Database, broker: Log, topics: list[str], issuer: LocalIssuer) -> Settings:
-    return settings_for(database, broker, issuer)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings, issuer: LocalIssuer) -> AsyncIterator[Service]:
-    async with running(settings, issuer) as started:
-        yield started
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,8 @@ from shared.contracts.workflow import Definition
 
 Definitions = dict[tuple[str, str, int], Definition]
 """Definitions never change once written, so a process keeps those it has read."""
+_KEPT = 10_000
+"""Beyond so many, a process forgets all and begins anew: memory must not grow with the number of sites."""
 
 _ASSIGNMENTS = """
     SELECT a.site_id, a.scope, a.scope_id, a.workflow_id
@@ -48,8 +50,13 @@ async def load(db: Connection, needs: Needs, cache: Definitions) -> Directory:
     wanted = needs.workflows | {(site, workflow) for (site, _, _), workflow in assignments.items()}
     workflows = {(r["site_id"], r["workflow_id"]): _workflow(r) for r in await _each(db, _WORKFLOWS, wanted, 2)}
     definitions = needs.definitions | {(w.site_id, w.workflow_id, w.workflow_version) for w in workflows.values()}
-    await _cache(db, definitions - cache.keys(), cache)
-    named = {key: cache[key] for key in definitions if key in cache}
+    named = {key: cache[key] for key in definitions & cache.keys()}
+    if missing := definitions - named.keys():
+        read = await _read_definitions(db, missing)
+        named |= read
+        if len(cache) > _KEPT:  # others hold what they took from it
+            cache.clear()
+        cache |= read
     grouped = any(a.kind == "group" for d in named.values() for s in d.steps for a in s.approvers)
     groups: dict[tuple[str, str], list[tuple[str, datetime]]] = {}
     for r in await _each(db, _GROUPS, needs.members if grouped else set(), 2):
@@ -68,12 +75,9 @@ async def _each(db: Connection, sql: str, keys: Collection[tuple[str, ...]], wid
     return rows
 
 
-async def _cache(db: Connection, missing: set[tuple[str, str, int]], cache: Definitions) -> None:
-    if not missing:
-        return
-    for r in await db.fetch(_DEFINITIONS, *([key[i] for key in missing] for i in range(3))):
-        key = (r["site_id"], r["workflow_id"], r["workflow_version"])
-        cache[key] = Definition.model_validate_json(r["body"])
+async def _read_definitions(db: Connection, missing: Collection[tuple[str, str, int]]) -> Definitions:
+    rows = await db.fetch(_DEFINITIONS, *([key[i] for key in missing] for i in range(3)))
+    return {(r["site_id"], r["workflow_id"], r["workflow_version"]): Definition.model_validate_json(r["body"]) for r in rows}
 
 
 def _workflow(r: asyncpg.Record) -> Workflow:
