@@ -26,7 +26,9 @@ from services.command.settings import Settings
 from services.command.tenants import Tenants
 from services.command.webhooks import Webhooks
 from shared import health, kafka, postgres, problems
+from shared.contracts.topics import GROUPS
 from shared.keys import KeySource
+from shared.lags import Lags
 from shared.openapi import complete
 from shared.process import background, on_stop, within
 from shared.watchdog import Watchdog
@@ -51,7 +53,9 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         await stack.enter_async_context(watchdog.watching(lambda: subscriber.consumer))
 
         backlog = Backlog(settings.backlog_limit)
-        measuring = asyncio.create_task(keep_measuring(settings.kafka, backlog))
+        lags = Lags(settings.kafka, "command", {"decision": GROUPS["decision"]})
+        stack.push_async_callback(lags.close)
+        measuring = asyncio.create_task(keep_measuring(lags, backlog))
         await stack.enter_async_context(background(measuring, settings.leave_seconds))
         database = Database(pool, settings.database_seconds, settings.database_rest_seconds)
 

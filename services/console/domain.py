@@ -1,7 +1,7 @@
 """Pure: what is shown of an approval, of the flow and of the audit log, from what is stored."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -80,26 +80,6 @@ class Readiness:
     name: str
     ready: bool
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """How far a consumer group is behind on a topic, in records; ``worst`` is the partition most behind.
-
-    One that has never ``begun``, which is what a part that is switched off looks like, is behind by all that is kept.
-    """
-
-    group: str
-    topic: str
-    total: int
-    worst: int
-    begun: bool
-
-
-def lag(group: str, topic: str, begins: Mapping[int, int], ends: Mapping[int, int], committed: Mapping[int, int]) -> Lag:
-    """What lies between the end of each partition and what is committed, or what is kept where nothing is."""
-    behind = {n: max(0, end - max(committed.get(n, 0), begins.get(n, 0))) for n, end in ends.items()}
-    return Lag(group, topic, sum(behind.values()), max(behind, key=behind.__getitem__, default=0), bool(committed))
 
 
 @dataclass(frozen=True, slots=True)

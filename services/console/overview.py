@@ -13,11 +13,11 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from services.console import metrics
-from services.console.domain import Growth, Lag, Last, Quarantine, Readiness
-from services.console.lags import Lags
+from services.console.domain import Growth, Last, Quarantine, Readiness
 from services.console.store import operations
 from shared import postgres
 from shared.clock import now
+from shared.lags import Lag, Lags
 
 T = TypeVar("T")
 LAST, HELD = 20, 50

@@ -14,14 +14,15 @@ from services.console import ingress, operators
 from services.console.cursors import Cursors
 from services.console.headers import Guarded
 from services.console.ingress import Reads
-from services.console.lags import Lags
 from services.console.operators import Operators
 from services.console.overview import Overview
 from services.console.settings import Settings
 from services.console.store import approvals
 from shared import health, postgres, problems
 from shared.callers import Callers
+from shared.contracts.topics import GROUPS
 from shared.keys import KeySource
+from shared.lags import Lags
 from shared.openapi import complete
 from shared.process import within
 
@@ -33,7 +34,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         pool = await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, "approvalflow-console")
         stack.push_async_callback(within, settings.leave_seconds, pool.close)
         client = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
-        lags = Lags(settings.kafka)
+        lags = Lags(settings.kafka, "console", GROUPS)
         stack.push_async_callback(lags.close)
         services = {name: str(address).rstrip("/") for name, address in settings.services.items()}
 

@@ -7,7 +7,7 @@ from cryptography.fernet import Fernet, MultiFernet
 
 from services.console.answers import Decision, StepState
 from services.console.cursors import Cursors, Place
-from services.console.domain import Growth, Vote, lag, missing, steps, unchanged
+from services.console.domain import Growth, Vote, missing, steps, unchanged
 from services.console.operators import ago, kind
 from services.console.settings import Settings
 from shared.contracts.commands import Verdict
@@ -67,13 +67,6 @@ def test_any_one_is_missing_until_there_is_one() -> None:
 )
 def test_a_version_is_known_only_by_its_own_tag(header: str | None, same: bool) -> None:
     assert unchanged(header, 7) is same
-
-
-def test_lag_is_what_is_kept_and_not_committed() -> None:
-    found = lag("g", "t", {0: 0, 1: 50, 2: 0}, {0: 10, 1: 60, 2: 5}, {0: 10, 2: 9})
-    assert (found.total, found.worst, found.begun) == (10, 1, True)
-    never = lag("g", "t", {0: 3}, {0: 10}, {})
-    assert (never.total, never.begun) == (7, False)
 
 
 def test_growth_is_between_looks_far_enough_apart() -> None:
