@@ -1,7 +1,8 @@
 """The log: brokers, batch subscribers, acknowledged publishing and topics.
 
-FastStream subscribes and runs the handlers. Two of its conveniences are switched off on purpose: records arrive raw,
-so that one bad header or body cannot fail its neighbours, and offsets are committed by hand, last of all.
+FastStream subscribes and runs the handlers. Three of its conveniences are switched off on purpose: records arrive raw,
+so that one bad header or body cannot fail its neighbours; offsets are committed by hand, last of all; and handlers have
+no dependencies injected, for which it would start a thread's work for every batch.
 """
 
 import asyncio
@@ -54,24 +55,27 @@ def connect(settings: ServiceSettings, service: str, request_seconds: float = 10
     return KafkaBroker(
         settings.kafka.split(","), client_id=f"approvalflow-{service}", acks="all",
         enable_idempotence=settings.kafka_idempotent, logger=None, graceful_timeout=settings.drain_seconds,
-        request_timeout_ms=int(request_seconds * 1000),
+        request_timeout_ms=int(request_seconds * 1000), apply_types=False,
     )
 
 
-async def _raw(records: Sequence[Record]) -> KafkaMessage:
+async def parser(records: Sequence[Record]) -> KafkaMessage:
+    """A batch is one message to FastStream, named after its first record."""
     first = records[0]
     return KafkaMessage(body=b"", raw_message=tuple(records), message_id=f"{first.partition}-{first.offset}",
                         correlation_id=f"{first.partition}-{first.offset}", consumer=FAKE_CONSUMER)
 
 
-async def _undecoded(_: KafkaMessage) -> None:
-    return None
+async def decoder(message: KafkaMessage) -> Sequence[Record]:
+    """The records as they are."""
+    records: Sequence[Record] = message.raw_message
+    return records
 
 
 def subscribe(
     broker: KafkaBroker, topic: Topic, group: str, handler: Handler, *, max_records: int, listener: Any = None,
     patience: float | None = 60.0, waits_for: tuple[type[Exception], ...] = (), fetch_min_bytes: int = 1,
-    fetch_max_wait_ms: int = 500, around: Callable[[], AbstractContextManager[None]] = nullcontext,
+    fetch_max_wait_ms: int = 500, pace: float = 0.0, around: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Any:
     """Hand batches of raw records to ``handler``; returns the subscriber, whose ``consumer`` commits.
 
@@ -80,22 +84,26 @@ def subscribe(
     nothing committed, so the batch comes again; it never goes on past records it did not handle. Without an end to its
     patience a group tries for ever, and holds up no other of its process. A poison storm is not tried again at
     all. All tries of a batch are in one ``around``.
+
+    Batches that are not full begin at least ``pace`` seconds apart, since each costs as much as many records do.
     """
     subscriber = broker.subscriber(
         topic.name, batch=True, group_id=group, ack_policy=AckPolicy.MANUAL, auto_offset_reset="earliest",
         max_records=max_records, batch_timeout_ms=_POLL_MS, fetch_min_bytes=fetch_min_bytes,
         fetch_max_wait_ms=fetch_max_wait_ms, max_partition_fetch_bytes=1 << 19,
-        heartbeat_interval_ms=_HEARTBEAT_MS, parser=_raw, decoder=_undecoded, listener=listener,
+        heartbeat_interval_ms=_HEARTBEAT_MS, parser=parser, decoder=decoder, listener=listener,
     )
 
     @subscriber
-    async def on_batch(message: KafkaMessage) -> None:
-        again = _Patience(patience, waits_for)
+    async def on_batch(records: Sequence[Any]) -> None:
+        again, next_at = _Patience(patience, waits_for), time.monotonic() + pace
         try:
             with around():
                 async for attempt in stamina.retry_context(on=again.for_, attempts=None, timeout=None, wait_max=5):
                     with attempt:
-                        await handler(message.raw_message)
+                        await handler(records)
+            if len(records) < max_records:
+                await asyncio.sleep(next_at - time.monotonic())
         except Exception:  # noqa: BLE001 - logged, and the process stops
             structlog.get_logger().exception("batch failed", topic=topic.name, group=group)
             signal.raise_signal(signal.SIGTERM)

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Request, Response
-from opentelemetry import propagate, trace
 from pydantic import ValidationError
 
 from services.command import metrics
@@ -29,7 +28,6 @@ from shared.tokens import Principal
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 _VERSION = re.compile(r'"(0|[1-9][0-9]{0,8})"')
 _WAIT = re.compile(r'(?:^|[,\s])wait\s*=\s*"?([0-9]{1,9})"?\s*(?=[,;]|$)', re.IGNORECASE)
-_tracer = trace.get_tracer("approvalflow.command")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +53,7 @@ class Api:
         """One command, from its headers to the answer."""
         scheme = request.headers.get("authorization", "").partition(" ")[0].lower()
         channel = "connect" if scheme == "jwt" else "forge"
-        context = propagate.extract(dict(request.headers))
-        with _tracer.start_as_current_span("command.admit", context=context), metrics.admission(channel) as admitted:
+        with metrics.admission(channel) as admitted:
             principal = await self.authenticator.person_or_app(request)
             _permitted(endpoint, principal)
             demand = await self._demand(request, principal)

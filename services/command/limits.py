@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.command import metrics
 from shared import problems
 from shared.contracts.reasons import Reason
 
@@ -28,7 +27,8 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         try:
-            body = await asyncio.wait_for(self._read(scope, receive), self._seconds)
+            async with asyncio.timeout(self._seconds):
+                body = await self._read(scope, receive)
         except TimeoutError:
             await _answer(problems.Refusal(Reason.UNAVAILABLE, status=408), send)
             return
@@ -80,6 +80,11 @@ class InFlight:
         self._limit = limit
         self._count = 0
 
+    @property
+    def count(self) -> int:
+        """How many are being admitted now."""
+        return self._count
+
     @contextmanager
     def one(self) -> Iterator[None]:
         """Hold one place.
@@ -89,9 +94,7 @@ class InFlight:
         if self._count >= self._limit:
             raise problems.Refusal(Reason.UNAVAILABLE)
         self._count += 1
-        metrics.IN_FLIGHT.add(1)
         try:
             yield
         finally:
             self._count -= 1
-            metrics.IN_FLIGHT.add(-1)

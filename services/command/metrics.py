@@ -1,7 +1,7 @@
 """Instruments of this service. Labels come from closed lists only."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from opentelemetry import metrics
@@ -31,11 +31,6 @@ PUBLISH = _meter.create_histogram(
     unit="s",
     description="From publishing to the broker's acknowledgement.",
 )
-IN_FLIGHT = _meter.create_up_down_counter(
-    "approvalflow.command.in_flight",
-    unit="{request}",
-    description="Requests being admitted.",
-)
 UNCLAIMED = _meter.create_counter(
     "approvalflow.command.unclaimed",
     unit="{command}",
@@ -56,6 +51,16 @@ STALLS = _meter.create_counter(
     unit="{stall}",
     description="Times the consumer of replies fell silent, each of which ended the process.",
 )
+
+
+def watch_in_flight(count: Callable[[], int]) -> None:
+    """Have the number of requests being admitted looked up whenever metrics are read: it changes too often to be told."""
+    _meter.create_observable_up_down_counter(
+        "approvalflow.command.in_flight",
+        [lambda _: [metrics.Observation(count())]],
+        unit="{request}",
+        description="Requests being admitted.",
+    )
 
 
 class Admitted:

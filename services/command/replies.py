@@ -8,10 +8,10 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from aiokafka import ConsumerRecord
 from aiokafka import TopicPartition as Position
-from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
+from faststream.kafka import KafkaBroker, TopicPartition
 
+from shared import kafka
 from shared.contracts.envelope import Unreadable, parse
 from shared.contracts.replies import Outcome
 from shared.contracts.topics import REPLIES
@@ -53,7 +53,7 @@ class Waiting:
         for futures in self._futures.values():
             _wake(futures, None)
 
-    def on_records(self, records: Sequence[ConsumerRecord]) -> None:
+    def on_records(self, records: Sequence[kafka.Record]) -> None:
         """Read replies; one that cannot be read is reported and passed over, since its outcome is stored anyway."""
         for record in records:
             try:
@@ -76,15 +76,6 @@ def _wake(futures: Iterable[asyncio.Future[Outcome | None]], outcome: Outcome | 
             future.set_result(outcome)
 
 
-async def _raw(records: Sequence[ConsumerRecord]) -> KafkaMessage:
-    name = f"{records[0].partition}-{records[0].offset}"
-    return KafkaMessage(body=b"", raw_message=tuple(records), message_id=name, correlation_id=name, consumer=None)  # type: ignore[arg-type]  # no group, so nothing to commit
-
-
-async def _undecoded(_: KafkaMessage) -> None:
-    return None
-
-
 def follow(broker: KafkaBroker, partition: int, waiting: Waiting) -> Any:
     """Subscribe, outside any group and from the latest record, since earlier outcomes have nobody waiting."""
     subscriber = broker.subscriber(
@@ -94,13 +85,13 @@ def follow(broker: KafkaBroker, partition: int, waiting: Waiting) -> Any:
         max_records=1000,
         batch_timeout_ms=10,
         fetch_max_wait_ms=500,
-        parser=_raw,
-        decoder=_undecoded,
+        parser=kafka.parser,
+        decoder=kafka.decoder,
     )
 
     @subscriber
-    async def on_replies(message: KafkaMessage) -> None:
-        waiting.on_records(message.raw_message)
+    async def on_replies(records: Sequence[Any]) -> None:
+        waiting.on_records(records)
 
     return subscriber
 

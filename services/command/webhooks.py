@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
-from opentelemetry import propagate, trace
 
 from services.command import metrics
 from services.command.authenticate import Authenticator
@@ -21,7 +20,6 @@ from shared.contracts.base import Channel
 from shared.contracts.reasons import Reason
 from shared.problems import Refusal
 
-_tracer = trace.get_tracer("approvalflow.command")
 Translated = Callable[[Request], Awaitable[Translation]]
 
 
@@ -71,12 +69,7 @@ class Webhooks:
 
     def _route(self, channel: Channel, translated: Translated) -> Callable[[Request], Awaitable[Response]]:
         async def receive(request: Request) -> Response:
-            context = propagate.extract(dict(request.headers))
-            with (
-                _tracer.start_as_current_span("command.webhook", context=context),
-                metrics.admission(channel) as admitted,
-                self.in_flight.one(),
-            ):
+            with metrics.admission(channel) as admitted, self.in_flight.one():
                 found = await translated(request)
                 metrics.WEBHOOKS.add(1, {"channel": channel.value, "kind": found.kind})
                 admitted.outcome = "ignored" if found.fact is None else "accepted"

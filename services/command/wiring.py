@@ -25,7 +25,7 @@ from services.command.publish import Publisher
 from services.command.settings import Settings
 from services.command.tenants import Tenants
 from services.command.webhooks import Webhooks
-from shared import health, kafka, postgres, problems
+from shared import health, kafka, postgres, problems, telemetry
 from shared.contracts.topics import GROUPS
 from shared.keys import KeySource
 from shared.lags import Lags
@@ -87,6 +87,7 @@ def application(
     authenticator = Authenticator(settings, tenants.find, fernet, forge, installs)
     lifecycle = Lifecycle(authenticator, database, tenants, fernet)
     in_flight = InFlight(settings.max_in_flight)
+    metrics.watch_in_flight(lambda: in_flight.count)
     window = Window(timedelta(seconds=settings.max_past_seconds), timedelta(seconds=settings.max_future_seconds))
     salt_key = hashlib.sha256(b"comment salt\n" + settings.encryption_keys()[-1].encode()).digest()
     admission = Admission(
@@ -100,6 +101,7 @@ def application(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=telemetry.HTTP,
         root_path=urlsplit(settings.base_url).path.rstrip("/"),
     )
     problems.install(app, (Away, *postgres.UNAVAILABLE))

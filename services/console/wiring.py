@@ -18,7 +18,7 @@ from services.console.operators import Operators
 from services.console.overview import Overview
 from services.console.settings import Settings
 from services.console.store import approvals
-from shared import health, postgres, problems
+from shared import health, postgres, problems, telemetry
 from shared.callers import Callers
 from shared.contracts.topics import GROUPS
 from shared.keys import KeySource
@@ -59,6 +59,7 @@ def application(settings: Settings, pool: asyncpg.Pool, client: httpx.AsyncClien
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=telemetry.HTTP,
         root_path=urlsplit(settings.base_url).path.rstrip("/"),
     )
     app.state.reads = Reads(callers, pool, Cursors(fernet), settings.facts_max_age)

@@ -58,7 +58,7 @@ class Consumer:
                 await self._publish(part, settled)
 
         started = time.perf_counter()
-        await _together(settle(lane) for lane in lanes(records, self._lane_count))
+        await _together(settle(lane) for lane in lanes(records, self._lane_count, self._part_records))
         await self._commit(positions(records))
         metrics.batch_seconds.record(time.perf_counter() - started)
 

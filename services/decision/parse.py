@@ -72,12 +72,15 @@ def read_item(record: Record) -> Item:
     return Item(record.topic, record.partition, record.offset, key, envelope)
 
 
-def lanes(records: Iterable[Record], most: int) -> list[list[Record]]:
-    """The records in at most so many lanes of about one length; those of one partition in one lane, in their order."""
+def lanes(records: Sequence[Record], most: int, full: int = 1) -> list[list[Record]]:
+    """The records in at most so many lanes of about one length; those of one partition in one lane, in their order.
+
+    There are no more lanes than ``full`` records would fill: what a part costs, few records had better share.
+    """
     partitions: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
     for record in records:
         partitions[record.topic, record.partition].append(record)
-    result: list[list[Record]] = [[] for _ in range(min(most, len(partitions)))]
+    result: list[list[Record]] = [[] for _ in range(min(most, len(partitions), -(-len(records) // full)))]
     for run in sorted(partitions.values(), key=len, reverse=True):
         min(result, key=len).extend(run)
     return result

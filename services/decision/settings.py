@@ -14,6 +14,8 @@ class Settings(ServiceSettings):
     part_records: int = Field(default=500, ge=1)
     lanes: int = Field(default=4, ge=1, le=16)
     """A batch is settled in so many lanes side by side, a partition to one lane, and each lane in parts of so many records."""
+    pace_seconds: float = Field(default=0.005, ge=0, le=1)
+    """How far apart batches begin at least, unless they are full."""
     write_attempts: int = Field(default=5, ge=1)
     """How often a batch that lost a race is read and decided again before the process gives up on it."""
     quarantine_limit: int = Field(default=1000, ge=1)

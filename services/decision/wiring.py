@@ -10,7 +10,7 @@ from services.decision import metrics
 from services.decision.consume import Consumer
 from services.decision.engine import Engine
 from services.decision.settings import Settings
-from shared import health, kafka, postgres
+from shared import health, kafka, postgres, telemetry
 from shared.contracts.topics import INTAKE
 from shared.process import within
 from shared.watchdog import Watchdog
@@ -34,7 +34,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
     watchdog = Watchdog(settings.kafka, GROUP, settings.stall_seconds, metrics.stalls)
     subscriber = kafka.subscribe(
         broker, INTAKE, GROUP, consumer.handle, max_records=settings.batch_records, waits_for=postgres.UNAVAILABLE,
-        around=watchdog.handling,
+        pace=settings.pace_seconds, around=watchdog.handling,
     )
 
     async def database() -> bool:
@@ -45,7 +45,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
 
     await publisher.start()
     await broker.start()
-    app = FastAPI(openapi_url=None)
+    app = FastAPI(openapi_url=None, telemetry=telemetry.HTTP)
     app.include_router(health.router({"database": database, "log": assigned}))
     try:
         async with watchdog.watching(lambda: subscriber.consumer):

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from services.retention.settings import Settings
 from services.retention.sweep import Progress, Sweep
-from shared import health, kafka, postgres
+from shared import health, kafka, postgres, telemetry
 from shared.process import background, within
 
 NAME = "retention"
@@ -29,7 +29,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         async def alive() -> bool:
             return not sweeping.done()
 
-        app = FastAPI(openapi_url=None)
+        app = FastAPI(openapi_url=None, telemetry=telemetry.HTTP)
         app.include_router(health.router({"database": database, "sweep": alive}))
         yield app
 

@@ -32,6 +32,11 @@ def test_lanes_are_about_as_long_as_each_other(partitions: tuple[int, ...], leng
     assert [len(lane) for lane in lanes(_records(*partitions), 2)] == lengths
 
 
+@pytest.mark.parametrize(("records", "lanes_of_three"), [(2, 1), (3, 1), (4, 2), (9, 3), (90, 4)])
+def test_few_records_share_a_lane(records: int, lanes_of_three: int) -> None:
+    assert len(lanes(_records(*(n % 8 for n in range(records))), 4, full=3)) == lanes_of_three
+
+
 def test_a_partition_is_in_one_lane_in_its_order() -> None:
     split = lanes(_records(2, 0, 1, 2, 1, 0, 3, 2, 3), 3)
     for partition in range(4):
