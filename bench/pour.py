@@ -16,7 +16,7 @@ from shared.kafka import BatchPublisher, Outgoing
 from shared.process import tune_collector
 from shared.settings import ServiceSettings
 
-_TICK_SECONDS = 0.01
+_TICK_SECONDS = 0.05
 
 
 class Order(BaseModel):

@@ -1,9 +1,8 @@
 """Pure: from an event to its entry, and from entries to a chain."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -16,8 +15,7 @@ from shared.contracts.events import Event
 RawHeaders = Iterable[tuple[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One event as it is audited: what it is found by, and all of it as canonical JSON."""
 
     event_id: UUID
@@ -31,8 +29,7 @@ class Entry:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The end of one partition's chain; position 0 and ``chain.GENESIS`` before its first entry."""
 
     partition: int
@@ -40,8 +37,7 @@ class Head:
     hash: bytes = chain.GENESIS
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
+class Linked(NamedTuple):
     """An entry at its place in a chain."""
 
     entry: Entry

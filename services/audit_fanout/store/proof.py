@@ -46,7 +46,7 @@ async def entries(db: Connection, partition: int) -> AsyncIterator[Linked]:
 
 
 def _linked(row: asyncpg.Record) -> Linked:
-    fields = {name: row[name] for name in Entry.__slots__}
+    fields = {name: row[name] for name in Entry._fields}
     return Linked(Entry(**fields), row["partition"], row["position"], row["hash"])
 
 
