@@ -88,7 +88,7 @@ class Conditions(BaseModel):
     broker: str
     postgres: dict[str, str]
     packages: dict[str, str]
-    decision: dict[str, int]
+    decision: dict[str, float]
 
 
 class Report(BaseModel):
