@@ -9,11 +9,11 @@ from bench.report import Figure, Goal, Report, Run
 from bench.stage import Stage
 from bench.visible import Watch, in_archive, in_indexes
 
-_SHARES = (0.95, 0.85, 0.75, 0.65)
+_SHARES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)
 """Of the best rate, one after another, until one can be held."""
-_PROBE_SECONDS = 8.0
-_PROBE_BEHIND = 2.0
-"""Seconds of load that may be on its way at the end; the archive alone gathers for one."""
+_PROBE_SECONDS = 10.0
+_PROBE_BEHIND = 0.75
+"""Seconds of load that may be on its way at the end."""
 LATENCY_SHARE = 0.7
 
 

@@ -75,12 +75,11 @@ async def _pour(publisher: BatchPublisher, load: Load, order: Order) -> Poured:
     moments, process = Moments(order.rate), psutil.Process()
     messages, late, before = load.decisions(partitions=order.partitions, clock=moments), 0.0, process.cpu_times()
     while moments.given < len(load):
-        started = moments.given
+        tick, started = time.time() + _TICK_SECONDS, moments.given
         await publisher.publish(_due(messages, moments))
         if moments.given > started:
             late = max(late, time.time() - moments.at(started))
-        else:
-            await asyncio.sleep(_TICK_SECONDS)
+        await asyncio.sleep(tick - time.time())
     after, seconds = process.cpu_times(), time.time() - moments.start
     cpu = (after.user + after.system - before.user - before.system) / seconds
     return Poured(sent=moments.given, seconds=seconds, late=late, cpu=cpu)

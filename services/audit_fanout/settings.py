@@ -20,5 +20,5 @@ class Settings(ServiceSettings):
     archive_bytes: int = Field(default=1 << 20, ge=1)
     store_seconds: float = Field(default=0.1, gt=0, le=300)
     """How long the store lets events gather before it writes fewer than ``store_bytes``: a transaction costs more than an event."""
-    store_bytes: int = Field(default=1 << 16, ge=1)
+    store_bytes: int = Field(default=1 << 19, ge=1)
     checkpoint_seconds: float = Field(default=60.0, gt=0)
