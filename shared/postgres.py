@@ -2,12 +2,16 @@
 
 import importlib.resources
 import logging
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import orjson
 from pogo_core.util import migrate as pogo
 from pogo_core.util import sql as pogo_sql
+
+from shared import metrics
 
 UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
@@ -38,6 +42,24 @@ async def _as_it_is(_: asyncpg.Connection) -> None:
     """Every statement here leaves a connection as it found it."""
 
 
+class _Acquire(asyncpg.pool.PoolAcquireContext):
+    async def __aenter__(self) -> Any:
+        with metrics.timed(metrics.POOL_WAIT):
+            return await super().__aenter__()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        with metrics.timed(metrics.POOL_WAIT):
+            return (yield from super().__await__())
+
+
+class _Measured(asyncpg.Pool):
+    """A pool that tells how long a connection was waited for."""
+
+    def acquire(self, *, timeout: float | None = None) -> _Acquire:
+        """A connection, as of any pool."""
+        return _Acquire(self, timeout)
+
+
 async def connect_pool(
     dsn: str, size: int, application: str, *, session_state: bool = False, needed: bool = True,
 ) -> asyncpg.Pool:
@@ -46,8 +68,10 @@ async def connect_pool(
     With ``session_state``, advisory locks and the like end when a connection is given back, at the price of a round
     trip each time. One that is not ``needed`` is opened even while the database is away.
     """
-    return await asyncpg.create_pool(
-        dsn, min_size=int(needed), max_size=size, init=_init, reset=None if session_state else _as_it_is,
+    return await _Measured(
+        dsn, connection_class=asyncpg.Connection, record_class=asyncpg.Record, min_size=int(needed), max_size=size,
+        max_queries=50_000, max_inactive_connection_lifetime=300.0, loop=None, setup=None, init=_init,
+        reset=None if session_state else _as_it_is,
         server_settings={
             "application_name": application, "statement_timeout": "30s",
             "idle_in_transaction_session_timeout": "5s",

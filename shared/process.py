@@ -16,7 +16,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from shared import logs, telemetry
+from shared import logs, metrics, telemetry
 from shared.settings import ServiceSettings
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -75,7 +75,7 @@ def _give_up() -> None:
 
 
 async def _serve(settings: S, build: Callable[[S], AbstractAsyncContextManager[FastAPI]]) -> None:
-    async with build(settings) as app:
+    async with build(settings) as app, background(asyncio.create_task(metrics.watch_loop()), settings.leave_seconds):
         server = _Server(uvicorn.Config(
             app, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False,
             timeout_graceful_shutdown=max(1, int(settings.drain_seconds)), server_header=False, lifespan="off",
@@ -101,6 +101,16 @@ async def within(seconds: float, stop: Callable[[], Awaitable[object]]) -> None:
     else:
         stopping.cancel()
         structlog.get_logger().warning("left without a goodbye", seconds=seconds)
+
+
+async def keep(looking: Callable[[], Awaitable[None]], seconds: float, passing: tuple[type[Exception], ...], kind: str) -> None:
+    """Look once in so many seconds, for ever; while an error of these lasts, what was seen last counts."""
+    while True:
+        try:
+            await looking()
+        except passing as error:
+            structlog.get_logger().warning("not measured", kind=kind, error=type(error).__name__)
+        await asyncio.sleep(seconds)
 
 
 @contextlib.asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
 import structlog
@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from opentelemetry.metrics import Counter
 
+from shared import metrics
 from shared.process import background
 
 Positions = Mapping[TopicPartition, int]
@@ -33,6 +34,7 @@ class Watchdog:
         self._group = group
         self._handling = 0
         self._looks: dict[TopicPartition, tuple[int, int]] = {}
+        self._seen: dict[TopicPartition, tuple[int, int]] = {}
 
     @contextmanager
     def handling(self) -> Iterator[None]:
@@ -45,9 +47,19 @@ class Watchdog:
 
     @asynccontextmanager
     async def watching(self, consumer: Callable[[], AIOKafkaConsumer | None]) -> AsyncIterator[None]:
-        """Watch for the length of the block."""
-        async with background(asyncio.create_task(self._watch(consumer)), 1):
-            yield
+        """Watch for the length of the block, and show how far each partition is and what waits."""
+        with metrics.LAG.shows(self._lags), metrics.POSITION.shows(self._positions):
+            async with background(asyncio.create_task(self._watch(consumer)), 1):
+                yield
+
+    def _lags(self) -> Iterable[tuple[float, metrics.Labels]]:
+        return [(max(0, end - position), self._labels(place)) for place, (position, end) in self._seen.items()]
+
+    def _positions(self) -> Iterable[tuple[float, metrics.Labels]]:
+        return [(position, self._labels(place)) for place, (position, _) in self._seen.items()]
+
+    def _labels(self, place: TopicPartition) -> metrics.Labels:
+        return {"group": self._group, "partition": place.partition}
 
     async def _watch(self, consumer: Callable[[], AIOKafkaConsumer | None]) -> None:
         while not self.stalled:
@@ -58,6 +70,7 @@ class Watchdog:
                         await self._look(consumer(), reader)
             except (KafkaError, OSError):
                 self._looks.clear()
+                self._seen.clear()
                 await asyncio.sleep(self._seconds / _LOOKS)
 
     async def _look(self, consumer: AIOKafkaConsumer | None, reader: AIOKafkaConsumer) -> None:
@@ -70,6 +83,7 @@ class Watchdog:
     def note(self, reached: Positions, ends: Positions) -> list[TopicPartition]:
         """Take in one look; the partitions that have been silent for too long."""
         before, self._looks = self._looks, {}
+        self._seen = {place: (position, ends[place]) for place, position in reached.items()}
         for place, position in reached.items():
             at, looks = before.get(place, (None, 0))
             if position < ends[place]:

@@ -9,9 +9,10 @@ from aiokafka import TopicPartition
 
 from services.audit_fanout import metrics
 from services.audit_fanout.domain import Entry, read
-from services.audit_fanout.sinks import Sink
+from services.audit_fanout.sinks import Events, Sink
 from services.audit_fanout.store import quarantine
 from services.audit_fanout.store.entries import Connection
+from shared import tracing
 from shared.clock import now
 from shared.contracts.envelope import Unreadable
 from shared.contracts.events import QuarantineReleased
@@ -35,12 +36,13 @@ class Consumer:
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Read a batch, write it to the sink, and only then commit its offsets."""
-        started, label = time.perf_counter(), {"sink": self._sink.name}
+        started, label, began = time.perf_counter(), {"sink": self._sink.name}, tracing.moment()
         events = await self._read(records)
         if events:
             await self._sink.write(events)
             oldest = min(entry.occurred_at for _, entry in events)
             metrics.age_seconds.record(max(0.0, (now() - oldest).total_seconds()), label)
+            tell(self._sink.span, began, events)
         await self._commit(positions(records))
         metrics.recorded.add(len(events), label)
         metrics.sink_seconds.record(time.perf_counter() - started, label)
@@ -68,6 +70,18 @@ class Consumer:
         metrics.quarantined.add(1, {"sink": self._sink.name})
         log.warning("quarantined", topic=record.topic, partition=record.partition, offset=record.offset,
                     reason=Reason.MALFORMED.value, sink=self._sink.name)
+
+
+def tell(span: tracing.Kind, began: int, events: Events) -> None:
+    """Trace events written since ``began``."""
+    def describe(place: int) -> tracing.Attributes:
+        record, entry = events[place]
+        return {
+            "messaging.destination.name": record.topic, "messaging.destination.partition.id": str(record.partition),
+            "messaging.kafka.offset": record.offset, "approvalflow.command_id": str(entry.event_id),
+        }
+
+    tracing.batch(metrics.tracer, span, began, [tracing.header(record.headers) for record, _ in events], describe)
 
 
 async def released(db: Connection, record: Record) -> list[Entry]:

@@ -1,7 +1,10 @@
 """audit-fanout's instruments."""
 
-from opentelemetry import metrics
+from opentelemetry import metrics, trace
 
+from shared.tracing import Kind
+
+tracer = trace.get_tracer("approvalflow.audit_fanout")
 _meter = metrics.get_meter("approvalflow.audit_fanout")
 
 recorded = _meter.create_counter(
@@ -32,3 +35,6 @@ stalls = _meter.create_counter(
     "approvalflow.audit.stalls", unit="{stall}",
     description="Consumers that fell silent, each of which ended the process",
 )
+
+STORE = Kind("approvalflow.events.v1 store", "An event, from being read to its entry in the audit log being durable")
+ARCHIVE = Kind("approvalflow.events.v1 archive", "An event, from being read to its archive segment being durable")

@@ -19,6 +19,7 @@ from services.audit_fanout import metrics
 from services.audit_fanout.domain import Entry, extend
 from services.audit_fanout.store import entries as store
 from shared.kafka import Record
+from shared.tracing import Kind
 
 Events = Sequence[tuple[Record, Entry]]
 
@@ -27,6 +28,7 @@ class Sink(Protocol):
     """One place for events, with a consumer group and an offset of its own."""
 
     name: str
+    span: Kind
 
     async def write(self, events: Events) -> None:
         """Keep these events durably; those it has are passed over. Raises whatever kept it from doing so."""
@@ -39,7 +41,7 @@ class TooManyRaces(Exception):
 class Store:
     """The queryable store: one entry for each event, linked into its partition's chain."""
 
-    name = "store"
+    name, span = "store", metrics.STORE
 
     def __init__(self, pool: asyncpg.Pool, attempts: int) -> None:
         self._pool = pool
@@ -98,7 +100,7 @@ class Archive:
     one partition never replace each other's. An event may stand in two files: readers drop repeated ids.
     """
 
-    name = "archive"
+    name, span = "archive", metrics.ARCHIVE
 
     def __init__(self, url: str) -> None:
         self._files, root = fsspec.url_to_fs(url)

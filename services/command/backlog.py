@@ -1,14 +1,12 @@
 """How far ``decision`` is behind: what bounds the log, and with it how much is accepted that nobody decides yet."""
 
-import asyncio
-
-import structlog
 from aiokafka.errors import KafkaError
 
 from services.command import metrics
 from shared.contracts.reasons import Reason
 from shared.lags import Lags
 from shared.problems import Refusal
+from shared.process import keep
 
 RETRY_AFTER = 5
 """Seconds, told to who is turned away: time enough for ``decision`` to take tens of thousands of records off the log."""
@@ -32,12 +30,10 @@ class Backlog:
             raise Refusal(Reason.UNAVAILABLE, headers={"Retry-After": str(RETRY_AFTER)})
 
 
-async def keep_measuring(lags: Lags, backlog: Backlog, seconds: float = 1.0) -> None:
-    """Measure once in so many seconds, for ever. While the broker does not say, what it said last counts."""
-    while True:
-        try:
-            [behind] = await lags.look()
-            backlog.tell(behind.total)
-        except (KafkaError, OSError) as error:
-            structlog.get_logger().warning("backlog not measured", error=type(error).__name__)
-        await asyncio.sleep(seconds)
+async def keep_measuring(lags: Lags, backlog: Backlog) -> None:
+    """Measure every second, for ever."""
+    async def look() -> None:
+        [behind] = await lags.look()
+        backlog.tell(behind.total)
+
+    await keep(look, 1.0, (KafkaError, OSError), "backlog")

@@ -15,6 +15,7 @@ from services.command import metrics
 from services.command.admission import Admission, Demand
 from services.command.authenticate import Authenticator
 from services.command.domain import Window
+from services.command.limits import Repeats
 from services.command.openapi import documented
 from services.command.requests import ENDPOINTS, Asked, Endpoint
 from shared.clock import now
@@ -37,6 +38,7 @@ class Api:
     authenticator: Authenticator
     admission: Admission
     window: Window
+    repeats: Repeats
     max_wait: float
     console_url: str
 
@@ -55,19 +57,26 @@ class Api:
         channel = "connect" if scheme == "jwt" else "forge"
         with metrics.admission(channel) as admitted:
             principal = await self.authenticator.person_or_app(request)
-            _permitted(endpoint, principal)
-            demand = await self._demand(request, principal)
-            body = read(endpoint.body, demand.content[-1])
-            if isinstance(read_at := getattr(body, "read_at", None), datetime):
-                self.window.check(read_at, now(), "/read_at")
-            command, command_id, outcome = await self.admission.admit(demand, partial(_build, endpoint, body))
+            with self.repeats.watching(principal):
+                command, command_id, outcome, wait = await self._admit(endpoint, request, principal)
             if outcome is None:
                 admitted.outcome = "accepted"
                 return self._accepted(command, command_id)
-            if outcome.reason is not None:
-                raise Refusal(outcome.reason)
             admitted.outcome = "applied"
-            return _applied(outcome, demand.wait)
+            return _applied(outcome, wait)
+
+    async def _admit(
+        self, endpoint: Endpoint, request: Request, principal: Principal,
+    ) -> tuple[SiteCommand, UUID, Outcome | None, float]:
+        _permitted(endpoint, principal)
+        demand = await self._demand(request, principal)
+        body = read(endpoint.body, demand.content[-1])
+        if isinstance(read_at := getattr(body, "read_at", None), datetime):
+            self.window.check(read_at, now(), "/read_at")
+        command, command_id, outcome = await self.admission.admit(demand, partial(_build, endpoint, body))
+        if outcome is not None and outcome.reason is not None:
+            raise Refusal(outcome.reason)
+        return command, command_id, outcome, demand.wait
 
     async def _demand(self, request: Request, principal: Principal) -> Demand:
         key, match = request.headers.get("idempotency-key"), request.headers.get("if-match")

@@ -4,11 +4,17 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import structlog
+from cachetools import TTLCache
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.command import metrics
 from shared import problems
 from shared.contracts.reasons import Reason
+from shared.tokens import Principal
 
+_ACTORS = 10_000
+"""Of so many actors at most it is remembered how often they were refused."""
 _DISCARD = 64
 """How many times the limit is read, and thrown away, to be able to answer."""
 
@@ -71,6 +77,27 @@ async def _answer(refusal: problems.Refusal, send: Send) -> None:
     headers += [(name.lower().encode(), value.encode()) for name, value in (refusal.headers or {}).items()]
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": problems.body_of(refusal)})
+
+
+class Repeats:
+    """Tells of an actor refused ``limit`` times, each within ``seconds`` of the one before."""
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self._limit = limit
+        self._counts: TTLCache[tuple[str, str], int] = TTLCache(_ACTORS, seconds)
+
+    @contextmanager
+    def watching(self, principal: Principal) -> Iterator[None]:
+        """Count a refusal of the block as this actor's."""
+        try:
+            yield
+        except problems.Refusal:
+            actor = principal.site_id, principal.caller.account_id or ""
+            self._counts[actor] = self._counts.get(actor, 0) + 1
+            if self._counts[actor] % self._limit == 0:
+                metrics.REPEATS.add(1)
+                structlog.get_logger().warning("refused again and again", site_id=actor[0], count=self._counts[actor])
+            raise
 
 
 class InFlight:

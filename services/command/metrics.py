@@ -1,15 +1,18 @@
 """Instruments of this service. Labels come from closed lists only."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from opentelemetry import metrics
+from opentelemetry import metrics, trace
 
 from shared.contracts.reasons import Reason
+from shared.metrics import Gauge
 from shared.problems import Refusal
 from shared.tokens import Unauthenticated
+from shared.tracing import Kind
 
+tracer = trace.get_tracer("approvalflow.command")
 _meter = metrics.get_meter("approvalflow.command")
 ADMISSIONS = _meter.create_counter(
     "approvalflow.command.admissions",
@@ -41,26 +44,29 @@ DATABASE_FAILURES = _meter.create_counter(
     unit="{failure}",
     description="How often the database did not answer, by error.",
 )
+IN_FLIGHT = Gauge(
+    _meter,
+    "approvalflow.command.in_flight",
+    unit="{request}",
+    description="Requests being admitted.",
+)
 BACKLOG = _meter.create_gauge(
     "approvalflow.command.backlog",
     unit="{record}",
     description="Records of the log that wait for decision.",
+)
+REPEATS = _meter.create_counter(
+    "approvalflow.command.repeated_refusals",
+    unit="{time}",
+    description="Times one actor was refused again and again with hardly a pause: a script gone wrong, or someone trying doors.",
 )
 STALLS = _meter.create_counter(
     "approvalflow.command.stalls",
     unit="{stall}",
     description="Times the consumer of replies fell silent, each of which ended the process.",
 )
-
-
-def watch_in_flight(count: Callable[[], int]) -> None:
-    """Have the number of requests being admitted looked up whenever metrics are read: it changes too often to be told."""
-    _meter.create_observable_up_down_counter(
-        "approvalflow.command.in_flight",
-        [lambda _: [metrics.Observation(count())]],
-        unit="{request}",
-        description="Requests being admitted.",
-    )
+PUBLISH_COMMAND = Kind("approvalflow.intake.v1 publish", "A command or fact put on the log, to the broker's acknowledgement.")
+RECEIVE = Kind("approvalflow.replies.v1 receive", "An outcome that a caller may wait for.")
 
 
 class Admitted:

@@ -7,11 +7,12 @@ from uuid import UUID
 
 from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
-from opentelemetry import propagate
+from opentelemetry.trace import SpanKind
 from pydantic import BaseModel
 
 from services.command import metrics
-from shared.contracts.envelope import headers
+from shared import tracing
+from shared.contracts.envelope import Headers, headers
 from shared.contracts.reasons import Reason
 from shared.contracts.topics import INTAKE, TYPE_OF
 from shared.problems import Refusal
@@ -34,20 +35,20 @@ class Publisher:
         route = TYPE_OF[type(message)]
         if route.key is None:
             raise TypeError(route.type)
-        carrier: dict[str, str] = {}
-        propagate.inject(carrier)
-        named = headers(type(message), message_id, at, SOURCE, reply, carrier.get("traceparent"))
-        began = time.perf_counter()
-        try:
-            async with asyncio.timeout(self._seconds):
-                await self._broker.publish(
-                    message.model_dump_json().encode(),
-                    INTAKE.name,
-                    key=route.key(message).encode(),
-                    headers={name: value.decode() for name, value in named},
-                    correlation_id=str(message_id),
-                )
-        except (TimeoutError, KafkaError):
-            raise Refusal(Reason.UNAVAILABLE) from None
-        finally:
-            metrics.PUBLISH.record(time.perf_counter() - began)
+        with metrics.tracer.start_as_current_span(metrics.PUBLISH_COMMAND.name, kind=SpanKind.PRODUCER):
+            named = headers(type(message), message_id, at, SOURCE, reply, tracing.sent())
+            began = time.perf_counter()
+            try:
+                await self._send(message, route.key(message).encode(), named)
+            except (TimeoutError, KafkaError):
+                raise Refusal(Reason.UNAVAILABLE) from None
+            finally:
+                metrics.PUBLISH.record(time.perf_counter() - began)
+
+    async def _send(self, message: BaseModel, key: bytes, named: Headers) -> None:
+        async with asyncio.timeout(self._seconds):
+            await self._broker.publish(
+                message.model_dump_json().encode(), INTAKE.name, key=key,
+                headers={name: value.decode() for name, value in named},
+                correlation_id=dict(named)["ce_id"].decode(),
+            )

@@ -11,8 +11,9 @@ import structlog
 from aiokafka import TopicPartition as Position
 from faststream.kafka import KafkaBroker, TopicPartition
 
-from shared import kafka
-from shared.contracts.envelope import Unreadable, parse
+from services.command import metrics
+from shared import kafka, tracing
+from shared.contracts.envelope import Envelope, Unreadable, parse
 from shared.contracts.replies import Outcome
 from shared.contracts.topics import REPLIES
 
@@ -55,9 +56,10 @@ class Waiting:
 
     def on_records(self, records: Sequence[kafka.Record]) -> None:
         """Read replies; one that cannot be read is reported and passed over, since its outcome is stored anyway."""
+        began, read = tracing.moment(), list[Envelope]()
         for record in records:
             try:
-                outcome = parse(REPLIES, record.value, tuple(record.headers)).data
+                envelope = parse(REPLIES, record.value, tuple(record.headers))
             except Unreadable:
                 structlog.get_logger().warning(
                     "reply unreadable",
@@ -66,8 +68,11 @@ class Waiting:
                     offset=record.offset,
                 )
                 continue
-            if isinstance(outcome, Outcome):
-                self.settle(outcome)
+            if isinstance(envelope.data, Outcome):
+                self.settle(envelope.data)
+                read.append(envelope)
+        tracing.batch(metrics.tracer, metrics.RECEIVE, began, [envelope.traceparent for envelope in read],
+                      lambda place: {"approvalflow.command_id": str(read[place].id)})
 
 
 def _wake(futures: Iterable[asyncio.Future[Outcome | None]], outcome: Outcome | None) -> None:

@@ -36,6 +36,9 @@ class Settings(CallerSettings):
     tenant_seconds: float = Field(default=300.0, ge=0)
     """How long an install once read may be used while the database is away."""
     publish_seconds: float = Field(default=3.0, gt=0)
+    repeated_refusals: int = Field(default=20, ge=1)
+    """So many refusals of one actor, each within ``repeated_seconds`` of the one before, are told of."""
+    repeated_seconds: float = Field(default=60.0, gt=0)
     reply_partition: int = Field(default=0, ge=0)
     """The partition of the replies that this process listens on."""
 

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from opentelemetry import metrics
 
 from shared.contracts.reasons import Reason
+from shared.metrics import Gauge
 from shared.problems import Refusal
 from shared.tokens import Unauthenticated
 
@@ -21,6 +22,23 @@ LOOK = _meter.create_histogram(
     "approvalflow.console.look.duration",
     unit="s",
     description="Gathering one part of the operators' page, by part and whether it was available.",
+)
+GROUP_LAG = Gauge(
+    _meter, "approvalflow.group.lag", unit="{record}",
+    description="Records that wait for a consumer group, as the broker tells, whether or not anybody consumes.",
+)
+QUARANTINE = Gauge(
+    _meter, "approvalflow.quarantine.records", unit="{record}", description="Records in quarantine, by the service that put them there.",
+)
+QUARANTINE_AGE = Gauge(
+    _meter, "approvalflow.quarantine.age", unit="s", description="How long the oldest of them has been there, by service.",
+)
+SITES = Gauge(
+    _meter, "approvalflow.sites", unit="{site}", description="Sites by the licence last told of: active, inactive or unknown.",
+)
+FACTS = Gauge(
+    _meter, "approvalflow.facts", unit="{fact}",
+    description="Directory facts by kind (groups, admins) and whether they are fresh enough to allow anything.",
 )
 
 

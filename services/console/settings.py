@@ -17,6 +17,8 @@ class Settings(CallerSettings):
     """Opens the operators' page, under any user name; empty, nobody gets in."""
     look_seconds: float = Field(default=2.0, gt=0, le=10)
     """How long the operators' page waits for each thing it shows."""
+    watch_seconds: float = Field(default=10.0, gt=0)
+    """How far apart the looks are at what its gauges show."""
 
     @field_validator("services", mode="before")
     @classmethod

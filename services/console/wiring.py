@@ -1,5 +1,6 @@
 """The composition root: everything made once, and stopped in the reverse order."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
+from aiokafka.errors import KafkaError
 from cryptography.fernet import Fernet, MultiFernet
 from fastapi import FastAPI
 
@@ -18,13 +20,15 @@ from services.console.operators import Operators
 from services.console.overview import Overview
 from services.console.settings import Settings
 from services.console.store import approvals
+from services.console.watch import Watch
 from shared import health, postgres, problems, telemetry
 from shared.callers import Callers
+from shared.clock import now
 from shared.contracts.topics import GROUPS
 from shared.keys import KeySource
 from shared.lags import Lags
 from shared.openapi import complete
-from shared.process import within
+from shared.process import background, keep, within
 
 
 @asynccontextmanager
@@ -37,6 +41,11 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         lags = Lags(settings.kafka, "console", GROUPS)
         stack.push_async_callback(lags.close)
         services = {name: str(address).rstrip("/") for name, address in settings.services.items()}
+
+        watch = Watch(pool, lags, lambda: now() - settings.facts_max_age)
+        watching = keep(watch.look, settings.watch_seconds, (*postgres.UNAVAILABLE, KafkaError), "state")
+        stack.enter_context(watch.shown())
+        await stack.enter_async_context(background(asyncio.create_task(watching), settings.leave_seconds))
 
         async def database() -> bool:
             return bool(await pool.fetchval("SELECT 1"))

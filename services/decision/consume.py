@@ -14,7 +14,7 @@ from services.decision import metrics
 from services.decision.domain.batch import Item
 from services.decision.engine import Engine, Settled
 from services.decision.parse import Part, lanes, parts
-from services.decision.publish import outgoing
+from services.decision.publish import messages, tell
 from services.decision.release import Release
 from services.decision.store import quarantine
 from shared.clock import now
@@ -91,7 +91,7 @@ class Consumer:
     async def _publish(self, part: Part, decided: Settled) -> None:
         started = time.perf_counter()
         settled = part.settled + decided
-        await self._publisher.publish(message for item, stored in settled for message in outgoing(item, stored))
+        await self._publisher.publish(messages(settled, tell(part.began, settled)))
         metrics.publish_seconds.record(time.perf_counter() - started)
         if part.released:
             async with self._pool.acquire() as db:

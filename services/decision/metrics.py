@@ -1,7 +1,10 @@
 """decision's instruments."""
 
-from opentelemetry import metrics
+from opentelemetry import metrics, trace
 
+from shared.tracing import Kind
+
+tracer = trace.get_tracer("approvalflow.decision")
 _meter = metrics.get_meter("approvalflow.decision")
 
 outcomes = _meter.create_counter(
@@ -40,3 +43,5 @@ stalls = _meter.create_counter(
     "approvalflow.decision.stalls", unit="{stall}",
     description="Consumers that fell silent, each of which ended the process",
 )
+
+DECIDE = Kind("approvalflow.intake.v1 decide", "A record of the log, from its part being read to its outcome being stored")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from services.decision.domain.batch import Item
 from services.decision.engine import Failed, Settled
 from services.decision.store.quarantine import Held, hold, key_text
+from shared import tracing
 from shared.contracts.commands import PageCommand, ReleaseQuarantine
 from shared.contracts.envelope import Unreadable, parse
 from shared.contracts.facts import PageChanged
@@ -29,6 +30,7 @@ class Part:
     held: list[Held] = field(default_factory=list)
     records: dict[tuple[int, int], Record] = field(default_factory=dict)
     release: Item | None = None
+    began: int = field(default_factory=tracing.moment)
     settled: Settled = field(default_factory=list)
     released: list[Held] = field(default_factory=list)
 

@@ -1,7 +1,10 @@
 """retention's instruments."""
 
-from opentelemetry import metrics
+from opentelemetry import metrics, trace
 
+from shared.tracing import Kind
+
+tracer = trace.get_tracer("approvalflow.retention")
 _meter = metrics.get_meter("approvalflow.retention")
 
 sweeps = _meter.create_counter(
@@ -28,3 +31,5 @@ batch_seconds = _meter.create_histogram(
     "approvalflow.retention.batch.duration", unit="s",
     description="One batch removed, by kind",
 )
+
+PUBLISH_RUN = Kind("approvalflow.intake.v1 publish", "A finished run put on the log to be audited, to the broker's acknowledgement")

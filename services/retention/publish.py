@@ -9,8 +9,8 @@ from shared.kafka import Outgoing
 SOURCE = "approvalflow/retention"
 
 
-def outgoing(run: Run) -> Outgoing:
-    """The command that has a run audited; its id is the run's, so that a repeat has the same one outcome.
+def outgoing(run: Run, traceparent: str | None = None) -> Outgoing:
+    """The command that has a run audited, within the trace given; its id is the run's, so that a repeat has the same one outcome.
 
     :raises ValueError: the run is not finished.
     """
@@ -20,5 +20,5 @@ def outgoing(run: Run) -> Outgoing:
     command = record(run)
     return Outgoing(
         INTAKE.name, key(command).encode(), command.model_dump_json().encode(),
-        headers(RecordRetention, run.run_id, run.finished_at, SOURCE),
+        headers(RecordRetention, run.run_id, run.finished_at, SOURCE, traceparent=traceparent),
     )

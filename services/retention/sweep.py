@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import asyncpg
 import structlog
+from opentelemetry.trace import SpanKind
 
 from services.retention import domain, metrics
 from services.retention.domain import Kind, Run
@@ -20,6 +21,7 @@ from services.retention.publish import outgoing
 from services.retention.settings import Settings
 from services.retention.store import audit, records, rules, runs
 from services.retention.store.rules import Connection
+from shared import tracing
 from shared.clock import now
 from shared.kafka import Outgoing
 
@@ -99,7 +101,8 @@ class Sweep:
                 return
             digest = await audit.digest(db, run) if run.kind is Kind.AUDIT else run.digest
             run = await runs.finish(db, run, digest, now())
-        await self._publish([outgoing(run)])
+        with metrics.tracer.start_as_current_span(metrics.PUBLISH_RUN.name, kind=SpanKind.PRODUCER):
+            await self._publish([outgoing(run, tracing.sent())])
         await runs.recorded(db, run, now())
         metrics.recorded.add(1, {"kind": run.kind})
         swept.recorded.append(run)

@@ -1,5 +1,7 @@
 """What operators see, across all sites: identifiers, times and reasons only."""
 
+from datetime import datetime
+
 import asyncpg
 
 from services.console.domain import Held, Last, Quarantine
@@ -48,3 +50,45 @@ async def held(pool: asyncpg.Pool, limit: int) -> Quarantine:
     rows = await pool.fetch(_HELD, limit)
     keys = [Held(*(row[name] for name in Held.__slots__)) for row in rows]
     return Quarantine(rows[0]["total"] if rows else 0, keys)
+
+
+_QUARANTINE = """
+SELECT 'decision' AS service, count(*) AS records, coalesce(extract(epoch FROM now() - min(held_at)), 0)::float AS age
+FROM approvals.quarantine WHERE NOT set_aside
+UNION ALL
+SELECT 'audit-fanout', count(*), coalesce(extract(epoch FROM now() - min(held_at)), 0)::float
+FROM audit.quarantine WHERE released_at IS NULL
+"""
+
+
+async def quarantine(pool: asyncpg.Pool) -> list[tuple[str, int, float]]:
+    """For each service that has one, how many records are in quarantine, and for how many seconds the oldest has been."""
+    return [tuple(row) for row in await pool.fetch(_QUARANTINE)]
+
+
+_SITES = """
+SELECT CASE licence_active WHEN true THEN 'active' WHEN false THEN 'inactive' ELSE 'unknown' END, count(*)
+FROM directory.site GROUP BY 1
+"""
+
+
+async def sites(pool: asyncpg.Pool) -> dict[str, int]:
+    """How many sites there are for each state of the licence."""
+    found = dict.fromkeys(("active", "inactive", "unknown"), 0)
+    for state, count in await pool.fetch(_SITES):
+        found[state] = count
+    return found
+
+
+_FACTS = """
+SELECT 'groups' AS kind, count(*) FILTER (WHERE read_at >= $1) AS fresh, count(*) FILTER (WHERE read_at < $1) AS stale
+FROM directory.member_group
+UNION ALL
+SELECT 'admins', count(*) FILTER (WHERE admins_read_at >= $1), count(*) FILTER (WHERE admins_read_at < $1)
+FROM directory.space WHERE removed_at IS NULL
+"""
+
+
+async def facts(pool: asyncpg.Pool, oldest: datetime) -> list[tuple[str, int, int]]:
+    """For each kind of directory fact, how many were read since ``oldest``, and how many before."""
+    return [tuple(row) for row in await pool.fetch(_FACTS, oldest)]

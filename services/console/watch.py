@@ -1,0 +1,71 @@
+"""The state of the whole system as gauges: what only someone who sees every schema and every group can tell."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import asyncpg
+
+from services.console import metrics
+from services.console.store import operations
+from shared.lags import Lag, Lags
+from shared.metrics import Gauge, Labels
+
+Values = Iterable[tuple[float, Labels]]
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was seen last."""
+
+    lags: list[Lag] = field(default_factory=list)
+    quarantine: list[tuple[str, int, float]] = field(default_factory=list)
+    sites: dict[str, int] = field(default_factory=dict)
+    facts: list[tuple[str, int, int]] = field(default_factory=list)
+
+
+class Watch:
+    """Looks now and then, and shows what it saw until the next look."""
+
+    def __init__(self, pool: asyncpg.Pool, lags: Lags, oldest: Callable[[], datetime]) -> None:
+        self._pool = pool
+        self._lags = lags
+        self._oldest = oldest
+        self._seen = Seen()
+
+    async def look(self) -> None:
+        """Look at each part, whatever becomes of the others; what could not be looked at stays as it was seen last.
+
+        :raises KafkaError: the broker does not say.
+        """
+        looks = {
+            "lags": self._lags.look(), "quarantine": operations.quarantine(self._pool), "sites": operations.sites(self._pool),
+            "facts": operations.facts(self._pool, self._oldest()),
+        }
+        found = dict(zip(looks, await asyncio.gather(*looks.values(), return_exceptions=True), strict=True))
+        for name, seen in found.items():
+            if not isinstance(seen, BaseException):
+                setattr(self._seen, name, seen)
+        for error in found.values():
+            if isinstance(error, BaseException):
+                raise error
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show it for the length of the block."""
+        shows: tuple[tuple[Gauge, Callable[[Seen], Values]], ...] = (
+            (metrics.GROUP_LAG, lambda seen: [(lag.total, {"group": lag.group}) for lag in seen.lags]),
+            (metrics.QUARANTINE, lambda seen: [(records, {"service": service}) for service, records, _ in seen.quarantine]),
+            (metrics.QUARANTINE_AGE, lambda seen: [(age, {"service": service}) for service, _, age in seen.quarantine]),
+            (metrics.SITES, lambda seen: [(count, {"licence": state}) for state, count in seen.sites.items()]),
+            (metrics.FACTS, lambda seen: [
+                (count, {"kind": kind, "fresh": fresh}) for kind, *counts in seen.facts
+                for fresh, count in zip(("yes", "no"), counts, strict=True)
+            ]),
+        )
+        with ExitStack() as stack:
+            for gauge, values in shows:
+                stack.enter_context(gauge.shows(lambda values=values: values(self._seen)))  # type: ignore[misc]  # bound now, not later
+            yield
