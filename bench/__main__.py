@@ -29,6 +29,7 @@ from bench.report import Report, conditions
 from bench.scale import scale as scaling
 from bench.show import show
 from bench.stage import Stage, opened
+from bench.telemetry import telemetry as measure_telemetry
 from services.cli.ending import leaves, until_told
 from services.local.supervisor import SERVICES
 
@@ -93,6 +94,17 @@ def scale(
     """1, 2 and 4 decision processes on the partitions of one topic, and the pause when one joins or leaves."""
     report = Report(load=LOAD)
     _run(report, "scale", chart.bars, {"scale": ((), lambda stage: scaling(stage, report, rounds, approvals))})
+
+
+@app.command()
+def telemetry(
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turns.")] = 3,
+    approvals: Annotated[int, typer.Option(min=10_000, help="Approvals decided each time.")] = 60_000,
+    processes: Annotated[int, typer.Option(min=1, max=8, help="Decision processes.")] = 2,
+) -> None:
+    """The engine with telemetry and without."""
+    report = Report(load=LOAD)
+    _run(report, "telemetry", chart.bars, {"telemetry": ((), lambda stage: measure_telemetry(stage, report, rounds, approvals, processes))})
 
 
 @app.command()

@@ -17,7 +17,7 @@ _BEARABLE_MS = 100.0
 _LATE_MS = 20.0
 """Visitors that send so late, at the 99th percentile, were themselves the limit."""
 _FAILURES = 0.001
-_WARM_SECONDS = 4.0
+_WARM_SECONDS = 10.0
 
 
 async def edge(stage: Stage, report: Report, seconds: float) -> None:

@@ -1,5 +1,7 @@
 """How fast ``decision`` drains a full ``intake.v1``."""
 
+from collections.abc import Mapping
+
 from bench import seed
 from bench.load import Load, Place
 from bench.measure import committed, memory
@@ -23,11 +25,11 @@ async def engine(stage: Stage, site: str, approvals: int, processes: int) -> Run
     return run
 
 
-async def drain(stage: Stage, load: Load, processes: int) -> Run:
-    """Put a load on the log, start the processes, and measure until they have decided all of it."""
+async def drain(stage: Stage, load: Load, processes: int, settings: Mapping[str, str] | None = None) -> Run:
+    """Put a load on the log, start the processes with these settings, and measure until they have decided all of it."""
     await seed.settle(stage.db)
     before = await committed(stage.admin, GROUP)
     await stage.fill(load.decisions())
-    async with stage.processes("services.decision", processes, "decision") as children:
+    async with stage.processes("services.decision", processes, "decision", settings) as children:
         span = await stage.drained(children, GROUP, processes, len(load), before)
         return Run(value=span.rate, cpu=span.microseconds(), memory=memory({"service": [child.pid for child in children]}))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from random import getrandbits
+from random import getrandbits, random
 from typing import NamedTuple
 from uuid import UUID
 
@@ -76,6 +76,8 @@ class Load:
 
     places: Sequence[Place]
     shape: Shape = field(default_factory=Shape)
+    traced: float = 0.0
+    """The share of decisions whose caller traces them; if there are any, all carry a trace."""
 
     def __len__(self) -> int:
         """How many decisions it is."""
@@ -92,9 +94,14 @@ class Load:
             for value in values:
                 for place, key, partition in wave:
                     moment = clock()
-                    named = headers(RecordDecision, identity(moment), moment, SOURCE)
+                    named = headers(RecordDecision, identity(moment), moment, SOURCE, traceparent=self._trace())
                     filled = value.replace(_SITE, place.site.encode()).replace(_PAGE, place.page.encode())
                     yield Outgoing(topic, key, filled, named, partition)
+
+    def _trace(self) -> str | None:
+        if not self.traced:
+            return None
+        return f"00-{getrandbits(128):032x}-{getrandbits(64):016x}-{'01' if random() < self.traced else '00'}"  # noqa: S311 - a load
 
 
 _SITE, _PAGE = b"SITE", b"PAGE"

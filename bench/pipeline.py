@@ -14,6 +14,8 @@ _SHARES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)
 _PROBE_SECONDS = 10.0
 _PROBE_BEHIND = 0.75
 """Seconds of load that may be on its way at the end."""
+_LASTING = 0.85
+"""The share of a rate held for seconds that is held for minutes: by then PostgreSQL writes checkpoints as well."""
 LATENCY_SHARE = 0.7
 
 
@@ -35,7 +37,7 @@ async def pipeline(stage: Stage, report: Report, plan: Plan) -> None:
     stage.notice(f"pipeline: {plan.drained:,} decisions wait on the log")
     span = await _drain(stage, plan.drained)
     report.figures.append(_figure("pipeline, full log", span, "all services; until the last sink has the last event"))
-    rate = await _holdable(stage, span.rate)
+    rate = _LASTING * await _holdable(stage, span.rate)
     stage.notice(f"pipeline: {rate:,.0f} a second for {plan.held:.0f} s")
     _held(report, await _pour(stage, "held", rate, plan.held), rate)
     await _latency(stage, report, LATENCY_SHARE * rate, plan.latency)
