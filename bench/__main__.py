@@ -9,20 +9,19 @@ import contextlib
 import logging
 import os
 import tempfile
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvloop
-from rich.console import Console
 
 from bench import chart
 from bench.backlog import waiting
 from bench.compare import Sizes, compare
 from bench.edge import edge
 from bench.growth import growth as growing
+from bench.page import PAGE, written
 from bench.pipeline import Plan, pipeline
 from bench.profiled import profile as profiling
 from bench.report import Report, conditions
@@ -30,27 +29,22 @@ from bench.scale import scale as scaling
 from bench.show import show
 from bench.stage import Stage, opened
 from bench.telemetry import telemetry as measure_telemetry
-from services.cli.ending import leaves, until_told
-from services.local.supervisor import SERVICES
+from services.cli import progress
+from services.cli.ending import leaves, stoppable, until_told
+from services.cli.progress import AsJson, Work
+from services.local.supervisor import SERVICES, Notice
 
 LOAD = "Two-step approvals, step one two of three, step two one of one: three decisions an approval."
 Part = Callable[[Stage], Awaitable[None]]
+Parts = dict[str, tuple[tuple[str, ...], Part]]
+"""What is measured, by name, each with the services that it needs running."""
 Chart = Callable[[Report, str], Path]
-_PAGE = 150
-"""Characters of a line that is kept in a file."""
+ENDS = """Every command ends with 0 if all of it was measured, whatever the figures; with 1 if a part failed; with 2 if it is
+called wrongly; with 130 if it was told to stop."""
 app = typer.Typer(help=__doc__, pretty_exceptions_show_locals=False)
-console = Console()
-if not console.is_terminal:
-    console = Console(width=_PAGE)
-_started = time.monotonic()
 
 
-def notice(text: str) -> None:
-    """A line of progress, with the seconds since the start."""
-    console.print(f"{time.monotonic() - _started:6.0f} s  {text}", markup=False, highlight=False, soft_wrap=True)
-
-
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, epilog=ENDS)
 def everything(
     context: typer.Context,
     rounds: Annotated[int, typer.Option(min=1, help="How often the engine and its baselines are measured, in turns.")] = 3,
@@ -58,6 +52,7 @@ def everything(
     processes: Annotated[int, typer.Option(min=1, max=8, help="Decision processes of the engine.")] = 2,
     pipeline_seconds: Annotated[float, typer.Option(min=5, help="How long the pipeline is held at a rate; 300 shows memory too.")] = 30,
     edge_seconds: Annotated[float, typer.Option(min=5, help="How long each rate of the edge is sent.")] = 10,
+    as_json: AsJson = False,
 ) -> None:
     """The engine against its baselines, the whole pipeline, and the edge."""
     if context.invoked_subcommand is not None:
@@ -68,57 +63,70 @@ def everything(
         "engine and baselines": ((), lambda stage: compare(stage, report, rounds, Sizes(engine=approvals), processes)),
         "pipeline": (SERVICES, lambda stage: pipeline(stage, report, plan)),
         "edge": (SERVICES, lambda stage: edge(stage, report, edge_seconds)),
-    })
+    }, as_json)
 
 
-@app.command()
+@app.command(epilog=ENDS)
 def growth(
     rounds: Annotated[int, typer.Option(min=1, help="How often each size is measured.")] = 3,
     most_open: Annotated[int, typer.Option("--open", help="Open approvals at most; 10000000 takes long, and much disk.")] = 1_000_000,
     backlog: Annotated[int, typer.Option(min=100_000, help="Commands waiting while memory is watched; 5000000 takes long.")] = 300_000,
     processes: Annotated[int, typer.Option(min=1, max=8, help="Decision processes.")] = 2,
+    as_json: AsJson = False,
 ) -> None:
     """What a decision costs as approvals, approvers, steps, sites and spaces grow, and memory as the backlog does."""
     report = Report(load=f"{LOAD} Unless a series says otherwise.")
     _run(report, "growth", chart.curves, {
         "growth": ((), lambda stage: growing(stage, report, rounds, most_open, processes)),
         "backlog": (SERVICES, lambda stage: waiting(stage, report, backlog)),
-    })
+    }, as_json)
 
 
-@app.command()
+@app.command(epilog=ENDS)
 def scale(
     rounds: Annotated[int, typer.Option(min=1, help="How often each number of processes is measured, in turns.")] = 2,
     approvals: Annotated[int, typer.Option(min=10_000, help="Approvals decided each time.")] = 60_000,
+    as_json: AsJson = False,
 ) -> None:
     """1, 2 and 4 decision processes on the partitions of one topic, and the pause when one joins or leaves."""
     report = Report(load=LOAD)
-    _run(report, "scale", chart.bars, {"scale": ((), lambda stage: scaling(stage, report, rounds, approvals))})
+    _run(report, "scale", chart.bars, {"scale": ((), lambda stage: scaling(stage, report, rounds, approvals))}, as_json)
 
 
-@app.command()
+@app.command(epilog=ENDS)
 def telemetry(
     rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turns.")] = 3,
     approvals: Annotated[int, typer.Option(min=10_000, help="Approvals decided each time.")] = 60_000,
     processes: Annotated[int, typer.Option(min=1, max=8, help="Decision processes.")] = 2,
+    as_json: AsJson = False,
 ) -> None:
     """The engine with telemetry and without."""
     report = Report(load=LOAD)
-    _run(report, "telemetry", chart.bars, {"telemetry": ((), lambda stage: measure_telemetry(stage, report, rounds, approvals, processes))})
+    _run(report, "telemetry", chart.bars, {
+        "telemetry": ((), lambda stage: measure_telemetry(stage, report, rounds, approvals, processes)),
+    }, as_json)
 
 
-@app.command()
+@app.command(epilog=ENDS)
 def profile(
     approvals: Annotated[int, typer.Option(min=40_000, help="Approvals decided while it is looked at.")] = 60_000,
     functions: Annotated[int, typer.Option(min=0, help="How many functions are listed.")] = 40,
+    as_json: AsJson = False,
 ) -> None:
     """Where the CPU time of one decision process goes, by step of the protocol and by function."""
     report = Report(load=LOAD)
-    _run(report, "profile", chart.parts, {"profile": ((), lambda stage: profiling(stage, report, approvals, functions))})
+    _run(report, "profile", chart.parts, {"profile": ((), lambda stage: profiling(stage, report, approvals, functions))}, as_json)
 
 
-def _run(report: Report, name: str, picture: Chart, parts: dict[str, tuple[tuple[str, ...], Part]]) -> None:
-    """Each part on a stage of its own, then the table, the JSON file and the chart; ends with 1 if a part failed.
+@app.command()
+def page() -> None:
+    """Write the tables of docs/performance.md from the results that are kept."""
+    PAGE.write_text(written(PAGE.read_text()))
+    typer.echo(PAGE)
+
+
+def _run(report: Report, name: str, picture: Chart, parts: Parts, as_json: bool) -> None:
+    """Each part on a stage of its own, then the JSON file, the chart and the table; ends with 1 if a part failed.
 
     Told to stop, it prints what it has and keeps nothing, since the last whole result is worth more.
     """
@@ -127,29 +135,34 @@ def _run(report: Report, name: str, picture: Chart, parts: dict[str, tuple[tuple
     for noisy in ("pogo_core", "aiokafka"):  # each migration, and each time the broker does not answer yet
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
-        uvloop.run(until_told(_all(report, parts)))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        show(console, report)
-        raise typer.Exit(130) from None
-    show(console, report)
-    notice(f"kept in {report.save(name)} and {picture(report, name)}")
+        with progress.shown() as work, stoppable():
+            uvloop.run(until_told(_all(report, parts, work)))
+            work.notice(f"kept in {report.save(name)} and {picture(report, name)}")
+    finally:
+        if as_json:
+            progress.emit(report.model_dump(mode="json"))
+        else:
+            show(progress.console(), report)
     raise typer.Exit(1 if report.failures else 0)
 
 
-async def _all(report: Report, parts: dict[str, tuple[tuple[str, ...], Part]]) -> None:
-    for name, (services, part) in parts.items():
+async def _all(report: Report, parts: Parts, work: Work) -> None:
+    step = work.step("parts", len(parts), "parts")
+    for number, (name, (services, part)) in enumerate(parts.items()):
+        step.at(number, name)
         try:
-            async with _stage(services) as stage:
+            async with _stage(services, work.notice) as stage:
                 report.conditions = report.conditions or await conditions(stage)
                 await part(stage)
         except Exception as error:  # noqa: BLE001 - reported, and the other parts are measured all the same
             told = leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
             report.failures[name] = "; ".join(f"{type(each).__name__}: {each}" for each in told)
-            notice(f"{name} failed: {report.failures[name]}")
+            work.notice(f"{name} failed: {report.failures[name]}")
+        step.at(number + 1)
 
 
 @contextlib.asynccontextmanager
-async def _stage(services: tuple[str, ...]) -> AsyncIterator[Stage]:
+async def _stage(services: tuple[str, ...], notice: Notice) -> AsyncIterator[Stage]:
     """Servers over a directory of this checkout, since the system's temporary one may be in memory."""
     disk = Path(".local").resolve()
     await asyncio.to_thread(disk.mkdir, exist_ok=True)

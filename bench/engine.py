@@ -19,6 +19,7 @@ async def engine(stage: Stage, site: str, approvals: int, processes: int) -> Run
     await stage.prepare(load.shape)
     await seed.sites(stage.db, [site])
     await seed.approvals(stage.db, load.places)
+    await seed.settle(stage.db)
     run = await drain(stage, load, processes)
     if (approved := await seed.approved(stage.db, site)) != approvals:
         raise AssertionError(f"{approved} of {approvals} pages approved")
@@ -27,7 +28,6 @@ async def engine(stage: Stage, site: str, approvals: int, processes: int) -> Run
 
 async def drain(stage: Stage, load: Load, processes: int, settings: Mapping[str, str] | None = None) -> Run:
     """Put a load on the log, start the processes with these settings, and measure until they have decided all of it."""
-    await seed.settle(stage.db)
     before = await committed(stage.admin, GROUP)
     await stage.fill(load.decisions())
     async with stage.processes("services.decision", processes, "decision", settings) as children:

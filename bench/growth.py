@@ -14,6 +14,8 @@ Measure = Callable[[Stage, int, int], Awaitable[Run]]
 DECISIONS = 30_000
 """About so many a round, whatever the shape."""
 _PAGES = DECISIONS // 3
+_WARM_PAGES = 500_000
+_SITE = "growth"
 _PICK = """
     SELECT site_id, page_id FROM approvals.page TABLESAMPLE BERNOULLI ($1)
      WHERE status = 'open' AND site_id = $2 ORDER BY random() LIMIT $3
@@ -21,17 +23,34 @@ _PICK = """
 
 
 async def open_approvals(stage: Stage, size: int, processes: int) -> Run:
-    """So many approvals are open; those decided lie anywhere among them, and as many new ones take their place."""
+    """So many approvals are open; those decided lie anywhere among them, and as many new ones take their place.
+
+    The first time a page of the database is written after a checkpoint, PostgreSQL logs all of it. Between two checkpoints
+    that is a small part of the work, so enough is decided before the first measurement that most pages were written.
+    """
     await stage.prepare(Shape())
-    site = "growth"
-    if not await stage.db.fetchval("SELECT true FROM approvals.workflow WHERE site_id = $1 LIMIT 1", site):
-        await seed.sites(stage.db, [site])
-    there = await stage.db.fetchval("SELECT count(*) FROM approvals.page WHERE status = 'open' AND site_id = $1", site)
+    if await _fill(stage, size) > size // 2:  # the first round at this size
+        await seed.settle(stage.db)
+        await drain(stage, await _anywhere(stage, size, min(_WARM_PAGES, size // 2)), processes)
+        await _fill(stage, size)
+    return await drain(stage, await _anywhere(stage, size, _PAGES), processes)
+
+
+async def _fill(stage: Stage, size: int) -> int:
+    """Have so many open approvals; returns how many were missing."""
+    if not await stage.db.fetchval("SELECT true FROM approvals.workflow WHERE site_id = $1 LIMIT 1", _SITE):
+        await seed.sites(stage.db, [_SITE])
+    there = await stage.db.fetchval("SELECT count(*) FROM approvals.page WHERE status = 'open' AND site_id = $1", _SITE)
     prefix = uuid4().hex[:6]
-    await seed.approvals(stage.db, [Place(site, f"{prefix}{n}") for n in range(size - there)])
-    share = min(100.0, 300.0 * _PAGES / size)
-    picked = [Place(*row) for row in await stage.db.fetch(_PICK, share, site, _PAGES)]
-    return await drain(stage, Load(picked), processes)
+    await seed.approvals(stage.db, [Place(_SITE, f"{prefix}{n}") for n in range(size - there)])
+    await stage.db.execute("VACUUM (ANALYZE) approvals.page, approvals.outcome")
+    return size - int(there)
+
+
+async def _anywhere(stage: Stage, size: int, pages: int) -> Load:
+    """So many of the open approvals, from anywhere among them."""
+    share = min(100.0, 300.0 * pages / size)
+    return Load([Place(*row) for row in await stage.db.fetch(_PICK, share, _SITE, pages)])
 
 
 async def approvers(stage: Stage, size: int, processes: int) -> Run:
@@ -63,6 +82,7 @@ async def spaces(stage: Stage, size: int, processes: int) -> Run:
     places = [Place(site, str(n)) for n in range(_PAGES)]
     for number in range(size):
         await seed.approvals(stage.db, places[number::size], None if size == 1 else f"space-{number}")
+    await seed.settle(stage.db)
     return await drain(stage, Load(places), processes)
 
 
@@ -73,6 +93,7 @@ async def _fresh(stage: Stage, shape: Shape, many_sites: int, pages: int, proces
     await seed.sites(stage.db, names)
     places = [Place(site, str(n)) for n, site in product(range(pages), names)]
     await seed.approvals(stage.db, places)
+    await seed.settle(stage.db)
     return await drain(stage, Load(places, shape), processes)
 
 

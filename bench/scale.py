@@ -36,6 +36,7 @@ async def _load(stage: Stage, site: str, approvals: int) -> Load:
     load = Load([Place(site, str(n)) for n in range(approvals)])
     await seed.sites(stage.db, [site])
     await seed.approvals(stage.db, load.places)
+    await seed.settle(stage.db)
     return load
 
 
@@ -45,7 +46,6 @@ async def _rebalance(stage: Stage, report: Report, approvals: int, rounds: int) 
     for number in range(rounds):
         stage.notice(f"round {number + 1} of {rounds}: a second process joins, and leaves")
         load = await _load(stage, f"rebalance-{number}", 2 * approvals)
-        await seed.settle(stage.db)
         before = await committed(stage.admin, GROUP)
         await stage.fill(load.decisions())
         async with stage.processes("services.decision", 1, "decision"):

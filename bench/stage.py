@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 import asyncpg
+import psutil
 from aiokafka.admin import AIOKafkaAdminClient
 
 from bench.load import Shape, beginnings, outgoing
@@ -110,13 +111,19 @@ class Stage:
                 await asyncio.sleep(_POLL_SECONDS)
 
 
+def _sized() -> dict[str, str]:
+    """A database sized for a server of this machine's memory, as PostgreSQL's manual has it, and that seldom writes checkpoints."""
+    quarter = psutil.virtual_memory().total // 4
+    return {"shared_buffers": f"{quarter >> 20}MB", "max_wal_size": "32GB", "checkpoint_timeout": "15min"}
+
+
 @contextlib.asynccontextmanager
 async def opened(directory: Path, notice: Notice, services: tuple[str, ...] = ()) -> AsyncIterator[Stage]:
     """A stage over new servers in ``directory``, with these services running.
 
     :raises DidNotStart: a server or a service did not start.
     """
-    async with running(directory, notice, services=services) as stack, contextlib.AsyncExitStack() as stop:
+    async with running(directory, notice, services=services, postgres=_sized()) as stack, contextlib.AsyncExitStack() as stop:
         publisher = BatchPublisher(ServiceSettings(kafka=stack.broker.bootstrap), "bench")
         await publisher.start()
         stop.push_async_callback(publisher.stop)

@@ -38,6 +38,7 @@ async def _drained(stage: Stage, site: str, approvals: int, processes: int, sett
     await stage.prepare(load.shape)
     await seed.sites(stage.db, [site])
     await seed.approvals(stage.db, load.places)
+    await seed.settle(stage.db)
     return await drain(stage, load, processes, settings)
 
 

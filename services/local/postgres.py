@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import asyncpg
@@ -21,11 +22,12 @@ _SYSTEM_USER = "pgserver"
 
 
 class Postgres:
-    """A server in ``directory``; what it stored is there again at the next start."""
+    """A server in ``directory``; what it stored is there again at the next start. ``options`` go before its own."""
 
-    def __init__(self, directory: Path, port: int | None = None) -> None:
+    def __init__(self, directory: Path, port: int | None = None, options: Mapping[str, str] | None = None) -> None:
         self._data = directory / "data"
         self._log = directory / "postgres.log"
+        self._options = options or {}
         self.port = port or free_port()
         self.child: Child | None = None
 
@@ -40,7 +42,8 @@ class Postgres:
         await asyncio.to_thread(self._prepare, user)
         options = {
             "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 100,
-            "shared_buffers": "128MB", "max_wal_size": "2GB",
+            "shared_buffers": "128MB", "max_wal_size": "2GB", "log_error_verbosity": "terse",  # a detail quotes rows
+            **self._options,
         }
         flags = [flag for name, value in options.items() for flag in ("-c", f"{name}={value}")]
         self.child = Child("postgres", [POSTGRES_BIN_PATH / "postgres", "-D", self._data, *flags], self._log, user=user,

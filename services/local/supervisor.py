@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,9 +94,9 @@ class Stack:
 @contextlib.asynccontextmanager
 async def running(
     state: Path, notice: Notice = lambda _: None, *, fixed_ports: bool = False, services: tuple[str, ...] = SERVICES,
-    proxied: Proxied | None = None,
+    proxied: Proxied | None = None, postgres: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Stack]:
-    """The whole system for the length of the block; what it stored stays in ``state``.
+    """The whole system for the length of the block, its database with these options; what it stored stays in ``state``.
 
     :raises DidNotStart: a part of it did not.
     """
@@ -104,7 +104,7 @@ async def running(
     state.mkdir(parents=True, exist_ok=True)
     ports = FIXED_PORTS if fixed_ports else {name: free_port() for name in SERVICES}
     stack = Stack(
-        state, LocalIssuer.load_or_create(state / "issuer"), Postgres(state / "postgres"),
+        state, LocalIssuer.load_or_create(state / "issuer"), Postgres(state / "postgres", options=postgres),
         Broker(state / "kafka", proxied=proxied), ports,
     )
     try:
