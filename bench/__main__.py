@@ -21,7 +21,7 @@ from bench.backlog import waiting
 from bench.compare import Sizes, compare
 from bench.edge import edge
 from bench.growth import growth as growing
-from bench.page import PAGE, written
+from bench.page import PAGES, written
 from bench.pipeline import Plan, pipeline
 from bench.profiled import profile as profiling
 from bench.report import Report, conditions
@@ -120,9 +120,10 @@ def profile(
 
 @app.command()
 def page() -> None:
-    """Write the tables of docs/performance.md from the results that are kept."""
-    PAGE.write_text(written(PAGE.read_text()))
-    typer.echo(PAGE)
+    """Write the tables of figures in README.md and docs from the results that are kept."""
+    for each in PAGES:
+        each.write_text(written(each.read_text()))
+        typer.echo(each)
 
 
 def _run(report: Report, name: str, picture: Chart, parts: Parts, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""The tables in docs/performance.md, written from what was measured: a block says which results, and which figures of them."""
+"""The tables of figures in the pages, written from what was measured: a block says which results, and which figures of them."""
 
 import re
 from collections.abc import Iterable
@@ -6,13 +6,13 @@ from pathlib import Path
 
 from bench.report import RESULTS, Figure, Report
 
-PAGE = Path("docs/performance.md")
+PAGES = (Path("README.md"), Path("docs/performance.md"), Path("docs/scaling.md"))
 _BLOCK = re.compile(r"<!-- (?P<name>[a-z]+): (?P<wanted>[^>]+) -->\n.*?<!-- end -->", re.DOTALL)
 _GOALS = "goals"
 
 
 def written(text: str, results: Path = RESULTS) -> str:
-    """The page with every block filled anew.
+    """A page with every block filled anew.
 
     :raises FileNotFoundError: there are no such results.
     :raises LookupError: a block asks for what was not measured.
