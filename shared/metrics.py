@@ -8,6 +8,24 @@ from contextlib import contextmanager
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
+LABELS: Mapping[str, str] = {
+    "available": "true or false",
+    "channel": "how the sender is known: forge, connect, data-center or system",
+    "error": "the class of an error",
+    "fresh": "yes or no",
+    "group": "a consumer group",
+    "kind": "of an event, of directory facts, or of what retention removes: each from a closed list",
+    "licence": "active, inactive or unknown",
+    "outcome": "accepted, applied, ignored, refused, or failed where none was reached",
+    "part": "of the operators' page",
+    "partition": "its number",
+    "reason": "one of the reasons, `none`, or `applied`",
+    "result": "of a sweep: done, unfinished, busy or failed",
+    "route": "what console was asked for, without ids",
+    "service": "a service",
+    "sink": "of the audit log: store or archive",
+}
+"""Every label of an instrument, and its values: few and known, never an id or what people wrote."""
 Labels = Mapping[str, str | int]
 Source = Callable[[], Iterable[tuple[float, Labels]]]
 """What a gauge shows now: values, each with its labels."""

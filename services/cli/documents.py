@@ -1,4 +1,4 @@
-"""The documents that describe the wire, written from the code that serves it."""
+"""The documents that describe the wire and what is told of it, written from the code."""
 
 import asyncio
 import json
@@ -18,14 +18,17 @@ Directory = Annotated[Path, typer.Option(exists=True, file_okay=False, help="Whe
 
 
 def documents(directory: Directory = Path("docs")) -> None:
-    """Write the OpenAPI and AsyncAPI documents. Ends with 1 if a published message would lose something."""
+    """Write the OpenAPI and AsyncAPI documents and the reference of signals. Ends with 1 if a published message would lose something."""
+    from services.cli import signals
+
     made = asyncio.run(generated())
     for name, content in made.items():
         if lost := losses(directory / name, content):
             typer.echo("\n".join([f"{directory / name} is left as it is:", *lost, NEW_VERSION]), err=True)
             raise typer.Exit(1)
-    for name, content in made.items():
-        (directory / name).write_text(as_text(content))
+    texts = {name: as_text(content) for name, content in made.items()} | {"signals.md": signals.page()}
+    for name, text in texts.items():
+        (directory / name).write_text(text)
         typer.echo(str(directory / name))
 
 

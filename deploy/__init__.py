@@ -1,0 +1,1 @@
+"""What the system needs around it where it runs for real."""
