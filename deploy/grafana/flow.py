@@ -108,6 +108,18 @@ AUDIT = (
             "quarantined": or_zero(rate("approvalflow_audit_quarantined_total")),
         },
     ),
+    Panel(
+        "Verified", "How long ago the whole audit log was last looked through, or since the start.", "s",
+        {"ago": "min(approvalflow_audit_verified_age_seconds)"},
+    ),
+    Panel(
+        "Broken", "1 if the audit log was not as it was written when it was last looked through.", "short",
+        {"broken": "max(approvalflow_audit_chain_broken)"}, steps={1: "red"},
+    ),
+    Panel(
+        "Entries verified", "How many entries were as they were written when it was last looked through.", "short",
+        {"entries": "max(approvalflow_audit_verified)"},
+    ),
 )
 RETENTION = (
     Panel(

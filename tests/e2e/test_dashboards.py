@@ -32,6 +32,7 @@ async def observed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tu
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("APPROVALFLOW_WATCH_SECONDS", "0.5")
         patch.setenv("APPROVALFLOW_STALL_SECONDS", "10")
+        patch.setenv("APPROVALFLOW_VERIFY_SECONDS", "1")
         async with running(directory / "system") as stack:
             targets = {service: stack.address(service) for service in SERVICES}
             async with observing(directory / "observe", targets, webhooks("http://127.0.0.1:9"), faster=15) as observers:
