@@ -2,6 +2,7 @@
 
 from opentelemetry import metrics, trace
 
+from shared.metrics import Gauge
 from shared.tracing import Kind
 
 tracer = trace.get_tracer("approvalflow.audit_fanout")
@@ -34,6 +35,18 @@ age_seconds = _meter.create_histogram(
 stalls = _meter.create_counter(
     "approvalflow.audit.stalls", unit="{stall}",
     description="Consumers that fell silent, each of which ended the process",
+)
+broken = Gauge(
+    _meter, "approvalflow.audit.chain.broken", unit="{log}",
+    description="1 if the audit log was not as it was written when it was last verified, else 0",
+)
+verified = Gauge(
+    _meter, "approvalflow.audit.verified", unit="{entry}",
+    description="Entries that were as they were written when the audit log was last verified",
+)
+verified_age = Gauge(
+    _meter, "approvalflow.audit.verified.age", unit="s",
+    description="Since the audit log was last verified as a whole, or since the start",
 )
 
 STORE = Kind("approvalflow.events.v1 store", "An event, from being read to its entry in the audit log being durable")

@@ -22,3 +22,5 @@ class Settings(ServiceSettings):
     """How long the store lets events gather before it writes fewer than ``store_bytes``: a transaction costs more than an event."""
     store_bytes: int = Field(default=1 << 19, ge=1)
     checkpoint_seconds: float = Field(default=60.0, gt=0)
+    verify_seconds: float = Field(default=3600.0, gt=0)
+    """How far apart the looks are at the whole log, to see whether it is as it was written."""

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-import asyncpg
 import orjson
 
 from services.audit_fanout.domain import Head, Linked, ends_of, parsed
 from services.audit_fanout.store import proof
-from services.audit_fanout.store.entries import Checkpoint
+from services.audit_fanout.store.entries import Checkpoint, Connection
 from services.audit_fanout.store.proof import Gone
 from shared import chain
 from shared.contracts.events import RetentionRecorded
@@ -55,7 +54,7 @@ class _Pass:
     verified: int = 0
 
 
-async def verify(db: asyncpg.Connection, notice: Callable[[int], None] = lambda _: None) -> Verdict:
+async def verify(db: Connection, notice: Callable[[int], None] = lambda _: None) -> Verdict:
     """Check everything; ``notice`` hears now and then how many entries have been."""
     async with db.transaction(isolation="repeatable_read", readonly=True):
         checkpoints = await proof.checkpoints(db)
@@ -70,7 +69,7 @@ async def verify(db: asyncpg.Connection, notice: Callable[[int], None] = lambda 
     return Verdict(seen.verified, wrong)
 
 
-async def _chain(db: asyncpg.Connection, partition: int, seen: _Pass, notice: Callable[[int], None]) -> Wrong | None:
+async def _chain(db: Connection, partition: int, seen: _Pass, notice: Callable[[int], None]) -> Wrong | None:
     gaps, at = deque(await proof.removed(db, partition)), Head(partition)
     async for one in proof.entries(db, partition):
         at = _over(at, gaps)

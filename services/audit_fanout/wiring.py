@@ -13,6 +13,7 @@ from services.audit_fanout import checkpoints, metrics
 from services.audit_fanout.consume import Consumer
 from services.audit_fanout.settings import Settings
 from services.audit_fanout.sinks import Archive, Sink, Store
+from services.audit_fanout.verifications import Verifications
 from shared import health, kafka, postgres, telemetry
 from shared.contracts.topics import EVENTS
 from shared.process import background, within
@@ -43,6 +44,10 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
             consumers.append(await _follow(stack, settings, pool, archive, many))
         taking = asyncio.create_task(checkpoints.keep_taking(pool, archive, settings.checkpoint_seconds))
         await stack.enter_async_context(background(taking, settings.leave_seconds))
+        verifications = Verifications(pool)
+        stack.enter_context(verifications.shown())
+        verifying = asyncio.create_task(verifications.keep_looking(settings.verify_seconds))
+        await stack.enter_async_context(background(verifying, settings.leave_seconds))
 
         async def database() -> bool:
             return bool(await pool.fetchval("SELECT true"))

@@ -15,7 +15,7 @@ _STATEMENT = re.compile(r"\s*(?:--.*\n\s*)*(SELECT|INSERT|UPDATE|DELETE|WITH|MER
 _ABOUT_TABLES = re.compile(_STATEMENT.pattern + r"[\s\S]*\b(command|directory|approvals|audit|retention)\.\w")
 _EXPLAINED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "MERGE")
 _RUN = {"fetch", "fetchrow", "fetchval", "execute", "executemany", "cursor", "prepare"}
-AS_ANOTHER = {"services.local.quarantine": "console", "services.audit_fanout.store.proof": "console"}
+AS_ANOTHER = {"services.local.quarantine": ("console",), "services.audit_fanout.store.proof": ("audit_fanout", "console")}
 """What operators run by hand reads as the role that reads everything."""
 ON_ITS_OWN = "services.local."
 """What runs the services on one machine judges what they wrote, so it may not use their statements; it is the superuser."""
@@ -25,8 +25,8 @@ def _store(name: str) -> bool:
     return name in AS_ANOTHER or name.split(".")[2:3] == ["store"]
 
 
-def _role(name: str) -> str:
-    return AS_ANOTHER.get(name) or name.split(".")[1]
+def _roles(name: str) -> tuple[str, ...]:
+    return AS_ANOTHER.get(name) or (name.split(".")[1],)
 
 
 def _statements() -> Iterator[tuple[str, str, str]]:
@@ -36,7 +36,7 @@ def _statements() -> Iterator[tuple[str, str, str]]:
             if constant.startswith("_") and not constant.startswith("__"):
                 for text in [value] if isinstance(value, str) else value.values() if isinstance(value, Mapping) else ():
                     if isinstance(text, str) and _STATEMENT.match(text):
-                        yield _role(name), f"{name}.{constant}", text
+                        yield from ((role, f"{name}.{constant}", text) for role in _roles(name))
 
 
 STATEMENTS = list(_statements())
@@ -124,6 +124,8 @@ FORBIDDEN = [
     ("audit_fanout", "INSERT INTO audit.removed VALUES (0, 1, 1, '', '', NULL)"),
     ("audit_fanout", "SELECT audit.drop_month(now())"),
     ("audit_fanout", "SELECT FROM approvals.comment"),
+    ("audit_fanout", "SELECT removed FROM retention.run"),
+    ("audit_fanout", "SELECT FROM retention.hold"),
     ("retention", "UPDATE audit.entry SET body = ''"),
     ("retention", "INSERT INTO audit.entry (partition) VALUES (0)"),
     ("retention", "UPDATE audit.head SET position = 1"),
