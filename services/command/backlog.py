@@ -18,6 +18,7 @@ class Backlog:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._waiting = 0
+        metrics.BACKLOG_LIMIT.set(limit)
 
     def tell(self, waiting: int) -> None:
         """So many wait now."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from opentelemetry import metrics, trace
 
+from shared.contracts.base import Channel
 from shared.contracts.reasons import Reason
 from shared.metrics import Gauge
 from shared.problems import Refusal
@@ -55,6 +56,11 @@ BACKLOG = _meter.create_gauge(
     unit="{record}",
     description="Records of the log that wait for decision.",
 )
+BACKLOG_LIMIT = _meter.create_gauge(
+    "approvalflow.command.backlog.limit",
+    unit="{record}",
+    description="How many may wait before what would add to them is refused.",
+)
 REPEATS = _meter.create_counter(
     "approvalflow.command.repeated_refusals",
     unit="{time}",
@@ -67,6 +73,16 @@ STALLS = _meter.create_counter(
 )
 PUBLISH_COMMAND = Kind("approvalflow.intake.v1 publish", "A command or fact put on the log, to the broker's acknowledgement.")
 RECEIVE = Kind("approvalflow.replies.v1 receive", "An outcome that a caller may wait for.")
+
+_ALERTED = (Reason.UNAUTHENTICATED, Reason.NOT_PERMITTED, Reason.NOT_FOUND, Reason.SITE_MISMATCH)
+
+
+def begin() -> None:
+    """Show zero of what is alerted on by its increase, which does not see the first of a counter that was not there."""
+    REPEATS.add(0)
+    for channel in (Channel.FORGE, Channel.CONNECT, Channel.DATA_CENTER):
+        for reason in _ALERTED:
+            ADMISSIONS.add(0, {"channel": channel.value, "outcome": "refused", "reason": reason.value})
 
 
 class Admitted:
@@ -89,6 +105,6 @@ def admission(channel: str) -> Iterator[Admitted]:
         admitted.outcome, admitted.reason = "refused", refusal.reason
         raise
     finally:
-        labels = {"channel": channel, "outcome": admitted.outcome}
+        labels = {"channel": str(channel), "outcome": admitted.outcome}  # a member of an enumeration would be a series of its own
         ADMISSION.record(time.perf_counter() - began, labels)
         ADMISSIONS.add(1, labels | {"reason": str(admitted.reason)})

@@ -52,6 +52,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         watchdog = Watchdog(settings.kafka, "command", settings.stall_seconds, metrics.STALLS)
         await stack.enter_async_context(watchdog.watching(lambda: subscriber.consumer))
 
+        metrics.begin()
         backlog = Backlog(settings.backlog_limit)
         lags = Lags(settings.kafka, "command", {"decision": GROUPS["decision"]})
         stack.push_async_callback(lags.close)

@@ -25,7 +25,7 @@ LOOK = _meter.create_histogram(
 )
 GROUP_LAG = Gauge(
     _meter, "approvalflow.group.lag", unit="{record}",
-    description="Records that wait for a consumer group, as the broker tells, whether or not anybody consumes.",
+    description="Records that wait for a consumer group that has begun, as the broker tells, whether or not anybody consumes now.",
 )
 QUARANTINE = Gauge(
     _meter, "approvalflow.quarantine.records", unit="{record}", description="Records in quarantine, by the service that put them there.",

@@ -56,7 +56,7 @@ class Watch:
     def shown(self) -> Iterator[None]:
         """Show it for the length of the block."""
         shows: tuple[tuple[Gauge, Callable[[Seen], Values]], ...] = (
-            (metrics.GROUP_LAG, lambda seen: [(lag.total, {"group": lag.group}) for lag in seen.lags]),
+            (metrics.GROUP_LAG, lambda seen: [(lag.total, {"group": lag.group}) for lag in seen.lags if lag.begun]),
             (metrics.QUARANTINE, lambda seen: [(records, {"service": service}) for service, records, _ in seen.quarantine]),
             (metrics.QUARANTINE_AGE, lambda seen: [(age, {"service": service}) for service, _, age in seen.quarantine]),
             (metrics.SITES, lambda seen: [(count, {"licence": state}) for state, count in seen.sites.items()]),

@@ -97,7 +97,7 @@ class Consumer:
             async with self._pool.acquire() as db:
                 await quarantine.drop(db, part.released)
         for reason, count in Counter(stored.reason or "applied" for _, stored in settled).items():
-            metrics.outcomes.add(count, {"reason": reason})
+            metrics.outcomes.add(count, {"reason": str(reason)})
 
 
 async def _together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
