@@ -13,7 +13,9 @@ from shared.contracts.base import Environment
 class ServiceSettings(BaseSettings):
     """Where the log and the database are, and how this process shows itself."""
 
-    model_config = SettingsConfigDict(env_prefix="APPROVALFLOW_", frozen=True, extra="ignore", secrets_dir=None)
+    model_config = SettingsConfigDict(
+        env_prefix="APPROVALFLOW_", frozen=True, extra="ignore", secrets_dir=None, hide_input_in_errors=True,
+    )
 
     kafka: str = "127.0.0.1:9092"
     """Bootstrap servers, comma separated."""

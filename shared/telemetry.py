@@ -3,7 +3,7 @@
 import os
 
 from fastapi.telemetry import TelemetryConfig
-from opentelemetry import metrics, trace
+from opentelemetry import metrics, propagate, trace
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
 from opentelemetry.sdk.metrics import MeterProvider
@@ -12,6 +12,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from shared.spans import DeclaredOnly
 
 HTTP: TelemetryConfig = {
     "operation_spans": False, "logs": False, "exclude": lambda scope: scope.get("path", "").startswith(("/health", "/metrics")),
@@ -29,6 +32,7 @@ def configure(service: str) -> None:
     Without one nothing is recorded but what a caller's own trace asks to be carried on.
     """
     os.environ.setdefault("OTEL_PYTHON_EXPORTER_PROMETHEUS_DISABLE_TARGET_INFO", "true")
+    propagate.set_global_textmap(TraceContextTextMapPropagator())  # nothing here reads a caller's baggage
     resource = Resource.create({"service.name": f"approvalflow-{service}"})
     trace.set_tracer_provider(_traces(resource))
     durations = View(instrument_unit="s", aggregation=ExplicitBucketHistogramAggregation(SECONDS))
@@ -43,5 +47,5 @@ def _traces(resource: Resource) -> TracerProvider:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - 15 MB that most do without
 
     provider = TracerProvider(resource=resource)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(DeclaredOnly(OTLPSpanExporter())))
     return provider

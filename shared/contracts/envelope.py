@@ -3,6 +3,7 @@
 Headers are read by hand: four of them matter, and this runs once for every record of the hot path.
 """
 
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from shared.contracts.topics import TYPE_OF, Topic
 Headers = list[tuple[str, bytes]]
 REPLY_PARTITION = "approvalflow_reply_partition"
 """Header of a command whose sender waits: the partition of ``replies.v1`` it listens on."""
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Unreadable(Exception):
@@ -66,7 +68,7 @@ def parse(topic: Topic, value: bytes | None, raw_headers: tuple[tuple[str, bytes
             UUID(named["ce_id"].decode()), time if time.tzinfo else time.replace(tzinfo=UTC),
             route.model.model_validate_json(value or b""),
             None if reply is None else int(reply),
-            named["traceparent"].decode() if "traceparent" in named else None,
+            _traceparent(named["traceparent"].decode()) if "traceparent" in named else None,
         )
     except ValidationError as error:
         where = error.errors(include_input=False, include_url=False)[0]
@@ -75,3 +77,8 @@ def parse(topic: Topic, value: bytes | None, raw_headers: tuple[tuple[str, bytes
         raise Unreadable(f"{where['type']} at {'.'.join(map(str, place))[:100]}") from None
     except (KeyError, ValueError, AttributeError) as error:
         raise Unreadable(f"header: {type(error).__name__}") from None
+
+
+def _traceparent(said: str) -> str | None:
+    """What a record's sender said, if it is what it should be: it goes on to whatever follows from the record."""
+    return said if _TRACEPARENT.fullmatch(said) else None

@@ -26,12 +26,14 @@ class Span(NamedTuple):
 
 @dataclass(slots=True)
 class Collector:
-    """The spans so far."""
+    """The spans so far, and what they came in."""
 
     spans: list[Span] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
 
     def take(self, body: bytes) -> None:
         """Keep what one request holds."""
+        self.bodies.append(body)
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             service = next(a.value.string_value for a in resource.resource.attributes if a.key == "service.name")
             self.spans += [_span(service, span) for scope in resource.scope_spans for span in scope.spans]
