@@ -3,8 +3,10 @@
 import os
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import orjson
 from rich.console import Console
@@ -100,10 +102,22 @@ def _lines(titles: Row, rows: Sequence[Row]) -> list[str]:
 def save(report: Report, path: Path) -> None:
     """Write the page, and beside it each fault by itself."""
     path.write_text(page(report))
-    each = [
+    whole = {"seed": report.seed, "waits": report.waits, "ended": report.ended, "faults": _each(report)}
+    path.with_suffix(".json").write_bytes(orjson.dumps(whole) + b"\n")
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """Everything, for a program; times in seconds."""
+    return {
+        "seed": report.seed, "broker": report.broker, "seconds": round(report.seconds, 1), "accepted": report.accepted,
+        "outcomes": report.outcomes, "verified": report.verified, "waits": report.waits, "ended": report.ended,
+        "guarantees": [asdict(finding) for finding in report.findings], "faults": _each(report), "failures": report.failures(),
+    }
+
+
+def _each(report: Report) -> list[dict[str, Any]]:
+    return [
         {"number": number, "kind": s.fault.kind, "point": s.fault.point, "held": round(s.held, 2),
          "recovered": None if s.recovered is None else round(s.recovered, 2), "wrong": s.wrong}
         for number, s in enumerate(report.suffered)
     ]
-    whole = {"seed": report.seed, "waits": report.waits, "ended": report.ended, "faults": each}
-    path.with_suffix(".json").write_bytes(orjson.dumps(whole) + b"\n")

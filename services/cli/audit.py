@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
+from services.cli.ending import stoppable, until_told
 from services.cli.options import DEFAULT_STATE, Database, State, database_address
+from services.cli.progress import AsJson, emit, shown
 
 if TYPE_CHECKING:
     from services.audit_fanout.verify import Verdict
@@ -20,13 +20,21 @@ Moment = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT
 
 
 @audit.command()
-def verify(database: Database = None, state: State = DEFAULT_STATE) -> None:
-    """Recompute every entry. Ends with 1 at the first that is not as it was written, and names it."""
-    verdict = asyncio.run(_verify(database_address(database, state, "console")))
-    if verdict.wrong is not None:
+def verify(as_json: AsJson = False, database: Database = None, state: State = DEFAULT_STATE) -> None:
+    """Recompute every entry, and name the first that is not as it was written.
+
+    Ends with 0 if there is none; with 1 if there is one, or the database does not answer; with 2 if it is called wrongly;
+    with 130 if it was told to stop.
+    """
+    with stoppable():
+        verdict = asyncio.run(until_told(_verify(database_address(database, state, "console"))))
+    if as_json:
+        emit(verdict)
+    elif verdict.wrong is None:
+        typer.echo(f"{verdict.verified} entries verified")
+    else:
         typer.echo(f"WRONG after {verdict.verified} good entries: {verdict.wrong}", err=True)
-        raise typer.Exit(1)
-    typer.echo(f"{verdict.verified} entries verified")
+    raise typer.Exit(0 if verdict.wrong is None else 1)
 
 
 @audit.command()
@@ -59,9 +67,9 @@ async def _verify(address: str) -> "Verdict":
 
     db = await asyncpg.connect(address)
     try:
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("verifying", total=await proof.count(db))
-            return await verify(db, lambda done: progress.update(task, completed=done))
+        with shown() as work:
+            step = work.step("verifying", await proof.count(db), "entries")
+            return await verify(db, step.at)
     finally:
         await db.close()
 

@@ -1,9 +1,10 @@
-"""How a command that runs the system ends: by itself, by a signal, or because a process did not start or ended."""
+"""How a command ends: by itself, by a signal, or because a process did not start or ended."""
 
 import asyncio
 import contextlib
 import logging
 import signal
+import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
@@ -11,14 +12,25 @@ import typer
 from rich.console import Console
 
 T = TypeVar("T")
+STOPPED = 130
 
 
 async def until_told(work: Coroutine[Any, Any, T]) -> T:
     """Do this work; SIGTERM and SIGHUP give it up as Ctrl-C does."""
     task = asyncio.ensure_future(work)
-    for what in (signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(what, task.cancel)
+    if threading.current_thread() is threading.main_thread():  # no other hears of signals
+        for what in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(what, task.cancel)
     return await task
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """After a signal, end with 130."""
+    try:
+        yield
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise typer.Exit(STOPPED) from None
 
 
 @contextlib.contextmanager
@@ -28,9 +40,8 @@ def ended_well(console: Console) -> Iterator[None]:
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains of a broker that is still starting
     try:
-        yield
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise typer.Exit(130) from None
+        with stoppable():
+            yield
     except BaseExceptionGroup as failures:
         ours, rest = failures.split((ChildEnded, DidNotStart))
         if ours is None or rest is not None:

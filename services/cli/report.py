@@ -1,7 +1,8 @@
-"""What a run showed, as tables for a person."""
+"""What a run showed, as tables for a person and as data for a program."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -41,6 +42,18 @@ def everything(console: Console, report: "Report") -> None:
     ])
     for failure in report.failures()[:20]:
         console.print(failure, style="red", markup=False, soft_wrap=True)
+
+
+def as_data(report: "Report") -> dict[str, Any]:
+    """The same for a program; memory in bytes, times in milliseconds."""
+    tally = report.tally
+    return {
+        "broker": report.broker, "pages": report.pages, "commands": tally.commands, "webhooks": tally.webhooks,
+        "decide_ms": {"p50": tally.percentile(50), "p99": tally.percentile(99)},
+        "audited_ms": dict(zip(("p50", "p99"), report.audited_ms, strict=True)),
+        "memory": {"at_rest": report.at_rest, "under_load": report.under_load}, "verified": report.verified,
+        "guarantees": [asdict(finding) for finding in report.findings], "failures": report.failures(),
+    }
 
 
 def _table(console: Console, titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

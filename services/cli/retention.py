@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from services.cli.ending import stoppable, until_told
 from services.cli.options import DEFAULT_STATE, Database, Kafka, State, database_address, kafka_address
+from services.cli.progress import AsJson, emit, shown
 from services.retention.domain import Kind, Planned, Policy, Run
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ At = Annotated[datetime | None, typer.Option(help="The plan as it will be then, 
 
 @retention.command()
 def plan(
-    at: At = None, as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+    at: At = None, as_json: Annotated[bool, typer.Option("--json", help="As a JSON array, for a program.")] = False,
     database: Database = None, state: State = DEFAULT_STATE,
 ) -> None:
     """What would go and what is held, of each site and kind that has a policy. Removes nothing."""
@@ -54,8 +55,12 @@ def plan(
 
 
 @retention.command()
-def run(database: Database = None, kafka: Kafka = None, state: State = DEFAULT_STATE) -> None:
-    """Remove now what is due, and have it audited. Ends with 1 if some of it could not be removed."""
+def run(as_json: AsJson = False, database: Database = None, kafka: Kafka = None, state: State = DEFAULT_STATE) -> None:
+    """Remove now what is due, and have it audited.
+
+    Ends with 0 if all of it is gone, or nothing was due; with 1 if some of it could not be removed, another process is
+    sweeping, or the database or the broker does not answer; with 2 if it is called wrongly; with 130 if it was told to stop.
+    """
     from services.retention.settings import Settings
     from services.retention.sweep import AlreadySweeping
 
@@ -63,17 +68,29 @@ def run(database: Database = None, kafka: Kafka = None, state: State = DEFAULT_S
     servers, idempotent = kafka_address(kafka, state)
     settings = Settings.model_validate({"database": address, "kafka": servers, "kafka_idempotent": idempotent})
     try:
-        swept = asyncio.run(_run(settings))
+        with stoppable():
+            swept = asyncio.run(until_told(_run(settings)))
     except AlreadySweeping:
         typer.echo("another process is sweeping", err=True)
         raise typer.Exit(1) from None
+    if as_json:
+        emit({"recorded": _told(swept.recorded), "unfinished": _told(swept.unfinished)})
+    else:
+        _say(swept)
+    raise typer.Exit(1 if swept.unfinished else 0)
+
+
+def _told(runs: list[Run]) -> list[dict[str, Any]]:
+    return [{"run_id": one.run_id, "site_id": one.site_id, "kind": one.kind, "removed": one.removed} for one in runs]
+
+
+def _say(swept: "Swept") -> None:
     for one in swept.recorded:
         typer.echo(f"{one.site_id} {one.kind}: {one.removed} removed (run {one.run_id})")
     for one in swept.unfinished:
         typer.echo(f"{one.site_id} {one.kind}: {one.removed} removed, the rest is left to the next run (run {one.run_id})", err=True)
     if not swept.recorded and not swept.unfinished:
         typer.echo("nothing is due")
-    raise typer.Exit(1 if swept.unfinished else 0)
 
 
 @policy.command("list")
@@ -178,13 +195,12 @@ async def _run(settings: "Settings") -> "Swept":
     from services.retention.wiring import by_hand
 
     planned = await _plan(settings.database.get_secret_value(), datetime.now(UTC))
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        tasks = {(one.site_id, one.kind): bar.add_task(f"{one.site_id} {one.kind}", total=one.going) for one in planned if one.going}
+    with shown() as work:
+        steps = {(one.site_id, one.kind): work.step(f"{one.site_id} {one.kind}", one.going, "records") for one in planned if one.going}
 
         def removed(run: Run, count: int) -> None:
-            if (task := tasks.get((run.site_id, run.kind))) is not None:
-                bar.advance(task, count)
+            if (step := steps.get((run.site_id, run.kind))) is not None:
+                step.add(count)
 
         async with by_hand(settings, removed) as sweep:
             return await sweep.run_once()

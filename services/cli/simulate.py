@@ -5,11 +5,11 @@ import time
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from services.cli.demo import Lanes, Seconds, Seed, bar
+from services.cli.demo import Lanes, Seconds, Seed, traffic
 from services.cli.ending import ended_well, until_told
 from services.cli.options import DEFAULT_STATE, Addresses, State
+from services.cli.progress import console
 
 
 def simulate(
@@ -18,7 +18,7 @@ def simulate(
 ) -> None:
     """Send what Confluence and its people would, then show what became of it.
 
-    Ends with 1 if a command did not become what it should have.
+    Ends with 0 if all became what it should have, with 1 if a command did not, with 130 if it was told to stop.
     """
     from services.cli import report
     from services.local.demonstration import drive
@@ -28,15 +28,15 @@ def simulate(
     running = Addresses.load(state)
     if running is None:
         raise typer.BadParameter("start the system with `up`")
-    console, tally = Console(), Tally()
+    out, tally = console(), Tally()
     issuer = LocalIssuer.load_or_create(state.resolve() / "issuer")
-    with ended_well(console), bar(console, seconds) as (_, progress):
+    with ended_well(console(stderr=True)), traffic(seconds) as (_, progress):
         sending = drive(
             running.services["command"], issuer, tally, seed, seconds, lanes, run=time.time_ns() // 1_000_000, rate=rate,
             progress=progress,
         )
         asyncio.run(until_told(sending))
-    report.outcomes(console, tally)
+    report.outcomes(out, tally)
     for surprise in tally.surprises[:20]:
-        console.print(surprise, style="red", markup=False)
+        out.print(surprise, style="red", markup=False)
     raise typer.Exit(1 if tally.surprises else 0)
