@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo up check test bench chaos lock
+.PHONY: help demo up observe check test bench chaos lock
 
 PYTHON ?= python3.11
 RUN := .venv/bin/python
@@ -17,6 +17,9 @@ demo: .venv/.ready ## everything once: a simulated Confluence drives it, then wh
 
 up: .venv/.ready ## the whole system on this machine, until Ctrl-C
 	$(RUN) -m services.cli up
+
+observe: .venv/.ready ## Prometheus and Alertmanager beside a running `make up`, until Ctrl-C
+	$(RUN) -m services.cli observe
 
 check: .venv/.ready ## lint, types, import contracts
 	.venv/bin/ruff check .

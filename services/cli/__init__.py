@@ -4,7 +4,7 @@ import socket
 
 import typer
 
-from services.cli import demo, operate, run, simulate, tokens
+from services.cli import demo, observe, operate, run, simulate, tokens
 from services.cli.audit import audit
 from services.cli.documents import documents
 from services.cli.quarantine import quarantine
@@ -12,6 +12,7 @@ from services.cli.retention import retention
 
 app = typer.Typer(name="approvalflow", help=__doc__, no_args_is_help=True, pretty_exceptions_show_locals=False)
 app.command()(run.up)
+app.command()(observe.observe)
 app.command()(demo.demo)
 app.command()(simulate.simulate)
 app.command()(operate.migrate)
