@@ -6,7 +6,7 @@ from fastapi.telemetry import TelemetryConfig
 from opentelemetry import metrics, propagate, trace
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import Histogram, MeterProvider
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -35,7 +35,7 @@ def configure(service: str) -> None:
     propagate.set_global_textmap(TraceContextTextMapPropagator())  # nothing here reads a caller's baggage
     resource = Resource.create({"service.name": f"approvalflow-{service}"})
     trace.set_tracer_provider(_traces(resource))
-    durations = View(instrument_unit="s", aggregation=ExplicitBucketHistogramAggregation(SECONDS))
+    durations = View(instrument_type=Histogram, instrument_unit="s", aggregation=ExplicitBucketHistogramAggregation(SECONDS))
     metrics.set_meter_provider(
         MeterProvider(resource=resource, metric_readers=[PrometheusMetricReader()], views=[durations])
     )

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from services.cli import reference
 from shared.contracts.reasons import DESCRIPTION
+from shared.logs import UNTOLD
 from shared.metrics import LABELS
+from shared.spans import ATTRIBUTES
 
-_INTRODUCTION = """\
+_INTRODUCTION = f"""\
 # What the services tell of themselves
 
 Written by `approvalflow documents` from the code; do not edit.
@@ -14,9 +16,11 @@ Written by `approvalflow documents` from the code; do not edit.
 - Metrics are read at `/metrics` of each service. A histogram `x` is the series `x_bucket`, `x_count` and `x_sum`. FastAPI adds
   `http_server_request_duration_seconds` and `http_server_active_requests`, and the Prometheus client `process_*` and `python_*`.
 - Spans leave over OTLP where `OTEL_EXPORTER_OTLP_ENDPOINT` is set. Each request has one named by its method and route. A span
-  of a record read from the log is linked with one of its batch, which has the same name and the word `batch`.
+  of a record read from the log is linked with one of its batch, which has the same name and the word `batch`. What a span may
+  carry: {", ".join(f"`{name}`" for name in sorted(ATTRIBUTES))}.
 - Log records are on standard error. Each has `event` (the text), `level`, `logger`, `timestamp` and `service`, and `trace_id` and
-  `span_id` where there is a trace.
+  `span_id` where there is a trace. What a library logs is there as it stands in its source, or else as `{UNTOLD}`, with its
+  `place` there.
 """
 
 
