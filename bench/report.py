@@ -18,7 +18,7 @@ from shared.clock import now
 RESULTS = Path("bench/results")
 _PACKAGES = ("aiokafka", "asyncpg", "faststream", "pydantic", "uvloop", "fastapi", "uvicorn", "aiohttp")
 _ASKED = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_level", "shared_buffers", "max_wal_size",
-          "checkpoint_timeout")
+          "checkpoint_timeout", "huge_pages_status")
 _KNOBS = ("batch_records", "part_records", "lanes", "pace_seconds")
 
 
