@@ -30,7 +30,7 @@ def observe(state: State = DEFAULT_STATE) -> None:
         with ended_well(console):
             asyncio.run(until_told(_observe(state.resolve() / "observe", running, console)))
     except NotInstalled as error:
-        console.print(str(error), style="red", markup=False)
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
 
 
