@@ -18,7 +18,7 @@ def observe(state: State = DEFAULT_STATE) -> None:
     """Run Prometheus and Alertmanager with the shipped rules beside `up`, and print each alert, until Ctrl-C.
 
     Receivers are told too where the environment names their addresses (APPROVALS_ONCALL_PAGE and so on). Ends with 1 if a
-    program is missing or does not start.
+    program is missing, does not start, or ends by itself.
     """
     from services.local.observe import NotInstalled
 
@@ -46,4 +46,4 @@ async def _observe(directory: Path, running: Addresses, console: Console) -> Non
         async with observing(directory, running.services, webhooks(base)) as observers:
             console.print(f"Prometheus: {observers.prometheus}\nAlertmanager: {observers.alertmanager}", markup=False)
             console.print("Alerts are printed here. Ctrl-C stops it.")
-            await asyncio.Event().wait()
+            await observers.watch()

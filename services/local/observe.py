@@ -14,6 +14,7 @@ import httpx
 import orjson
 
 from services.local.child import Child, free_port
+from services.local.supervisor import ChildEnded
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PROGRAMS = ("prometheus", "prometheus-alertmanager")
@@ -35,6 +36,18 @@ class Observers:
 
     prometheus: str
     alertmanager: str
+    children: tuple[Child, ...]
+
+    async def watch(self) -> None:
+        """Return never, unless one of them ends.
+
+        :raises ChildEnded: one did.
+        """
+        while True:
+            for child in self.children:
+                if not child.alive:
+                    raise ChildEnded(f"{child.name} ended by itself:\n{child.tail()}")
+            await asyncio.sleep(0.2)
 
 
 def missing() -> list[str]:
@@ -74,8 +87,8 @@ async def observing(
         raise NotInstalled(f"the rules are not at {DEPLOY}: run this from a checkout")
     prometheus, alertmanager = free_port(), free_port()
     _configure(directory, services, addresses, f"127.0.0.1:{alertmanager}", faster)
-    observers = Observers(f"http://127.0.0.1:{prometheus}", f"http://127.0.0.1:{alertmanager}")
     children = (_alertmanager(directory, alertmanager), _prometheus(directory, prometheus))
+    observers = Observers(f"http://127.0.0.1:{prometheus}", f"http://127.0.0.1:{alertmanager}", children)
     try:
         await asyncio.gather(*(
             _ready(child, address) for child, address in zip(children, (observers.alertmanager, observers.prometheus), strict=True)
