@@ -1,11 +1,13 @@
 """Every alert is routed, tested just before and at its firing, and answered by a runbook whose commands exist."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from ruamel.yaml import YAML
 from typer.core import TyperGroup
@@ -14,6 +16,7 @@ from typer.main import get_command
 from services.cli import app, reference
 from services.local.observe import DEPLOY, RESPONDERS, SEVERITIES, observing, scaled, webhooks
 from tests.e2e.prometheus import needed
+from tests.stack import Database
 
 RULES = sorted(DEPLOY.glob("prometheus/rules/*.yml"))
 TESTS = sorted(DEPLOY.glob("prometheus/tests/*.yml"))
@@ -93,6 +96,32 @@ def test_runbooks_call_commands_and_options_that_there_are() -> None:
         assert not isinstance(command, TyperGroup), f"{where}: {call}"
         options = {name for parameter in command.params for name in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", call)) <= options, f"{where}: {call}"
+
+
+def statements() -> list[tuple[str | None, str]]:
+    """What runbooks ask the database, each with the role that is to ask; None is the administrator."""
+    roles = {"APPROVALFLOW_DATABASE": "console", "ADMIN_DATABASE": None}
+    found = re.findall(r"""psql .*?"\$(\w+)" -c (?:"([^"]+)"|'([^']+)')""", "\n".join(BOOKS.values()))
+    return [(roles[where], re.sub(r"^\\copy \((.*)\) TO .*", r"\1", one or other)) for where, one, other in found]
+
+
+async def test_what_runbooks_ask_the_database_may_be_asked_by_who_is_to_ask(database: Database) -> None:
+    asked = statements()
+    assert len(asked) > 10
+    for role, statement in asked:
+        db = await asyncpg.connect(database.dsn(role))
+        try:
+            await db.fetch(statement)
+        finally:
+            await db.close()
+
+
+def test_what_runbooks_ask_prometheus_can_be_asked(tmp_path: Path) -> None:
+    blocks = re.findall(r"```promql\n(.*?)```", "\n".join(BOOKS.values()), re.DOTALL)
+    asked = [{"record": f"asked:{n}", "expr": line} for n, line in enumerate("".join(blocks).splitlines())]
+    assert len(asked) > 40
+    (tmp_path / "asked.yml").write_text(json.dumps({"groups": [{"name": "asked", "rules": asked}]}))
+    promtool("check", "rules", "--lint=none", tmp_path / "asked.yml")
 
 
 def test_each_alert_is_tested_when_it_does_not_fire_yet_and_when_it_does() -> None:
