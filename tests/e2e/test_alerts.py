@@ -26,6 +26,7 @@ from shared.contracts.commands import RecordDecision
 from shared.contracts.envelope import headers
 from shared.contracts.topics import INTAKE
 from shared.kafka import Outgoing
+from tests.builders import PAGE as PAGE_ID
 from tests.builders import a_decision
 from tests.e2e.prometheus import needed
 from tests.e2e.site import ANN, BOB, SPACE, Site, approvers, step
@@ -170,9 +171,10 @@ async def test_commands_that_are_decided_and_events_that_are_recorded_too_late(w
     """A batch each, since the objectives are about batches."""
     async with publisher(watched.stack.broker.bootstrap, idempotent=watched.stack.broker.idempotent) as log:
         async def send() -> None:
-            event = an_event(site_id=place.id, occurred_at=now() - timedelta(seconds=10))
-            command, named = a_decision(site_id=place.id), headers(RecordDecision, uuid4(), now() - timedelta(seconds=10), "test")
-            await log.publish([Outgoing(INTAKE.name, place.id.encode(), command.model_dump_json().encode(), named), outgoing(event)])
+            late = now() - timedelta(seconds=10)
+            key, value = f"{place.id}:{PAGE_ID}".encode(), a_decision(site_id=place.id).model_dump_json().encode()
+            command = Outgoing(INTAKE.name, key, value, headers(RecordDecision, uuid4(), late, "test"))
+            await log.publish([command, outgoing(an_event(site_id=place.id, occurred_at=late))])
 
         await watched.told("DecisionBudgetBurn", APPROVALS, PAGE, send)
         await watched.told("AuditBudgetBurn", APPROVALS, PAGE, send)
