@@ -23,7 +23,7 @@ ADMISSIONS = _meter.create_counter(
 WEBHOOKS = _meter.create_counter(
     "approvalflow.command.webhooks",
     unit="{event}",
-    description="Confluence events by channel, kind and whether one mattered.",
+    description="Confluence events by channel and kind.",
 )
 ADMISSION = _meter.create_histogram(
     "approvalflow.command.admission.duration",
