@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
@@ -53,6 +53,15 @@ class Gauge:
 
     def _observe(self, _: CallbackOptions) -> Iterable[Observation]:
         return [Observation(value, dict(labels)) for source in self._sources for value, labels in source()]
+
+
+@contextmanager
+def shown(sources: Iterable[tuple[Gauge, Source]]) -> Iterator[None]:
+    """Have each gauge ask its source for the length of the block."""
+    with ExitStack() as stack:
+        for gauge, source in sources:
+            stack.enter_context(gauge.shows(source))
+        yield
 
 
 _meter = metrics.get_meter("approvalflow")

@@ -2,15 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 
 import asyncpg
 import structlog
 
 from services.audit_fanout import metrics
 from services.audit_fanout.verify import Verdict, verify
-from shared.metrics import Gauge
+from shared.metrics import shown
 from shared.process import keep
 
 log = structlog.get_logger()
@@ -40,18 +39,13 @@ class Verifications:
         await asyncio.sleep(seconds)
         await keep(self.look, seconds, (Exception,), "audit log")
 
-    @contextmanager
-    def shown(self) -> Iterator[None]:
+    def shown(self) -> AbstractContextManager[None]:
         """Show it for the length of the block."""
-        shows: tuple[tuple[Gauge, Callable[[], Iterable[float]]], ...] = (
-            (metrics.broken, lambda: [float(v.wrong is not None) for v in self._found()]),
-            (metrics.verified, lambda: [v.verified for v in self._found()]),
-            (metrics.verified_age, lambda: [time.monotonic() - self._looked_at]),
-        )
-        with ExitStack() as stack:
-            for gauge, values in shows:
-                stack.enter_context(gauge.shows(lambda values=values: [(value, {}) for value in values()]))  # type: ignore[misc]  # bound now
-            yield
+        return shown((
+            (metrics.broken, lambda: [(float(verdict.wrong is not None), {}) for verdict in self._found()]),
+            (metrics.verified, lambda: [(verdict.verified, {}) for verdict in self._found()]),
+            (metrics.verified_age, lambda: [(time.monotonic() - self._looked_at, {})]),
+        ))
 
     def _found(self) -> list[Verdict]:
         return [] if self._verdict is None else [self._verdict]

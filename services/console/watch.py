@@ -1,8 +1,8 @@
 """The state of the whole system as gauges: what only someone who sees every schema and every group can tell."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,9 +11,7 @@ import asyncpg
 from services.console import metrics
 from services.console.store import operations
 from shared.lags import Lag, Lags
-from shared.metrics import Gauge, Labels
-
-Values = Iterable[tuple[float, Labels]]
+from shared.metrics import shown
 
 
 @dataclass(slots=True)
@@ -52,20 +50,15 @@ class Watch:
             if isinstance(error, BaseException):
                 raise error
 
-    @contextmanager
-    def shown(self) -> Iterator[None]:
+    def shown(self) -> AbstractContextManager[None]:
         """Show it for the length of the block."""
-        shows: tuple[tuple[Gauge, Callable[[Seen], Values]], ...] = (
-            (metrics.GROUP_LAG, lambda seen: [(lag.total, {"group": lag.group}) for lag in seen.lags if lag.begun]),
-            (metrics.QUARANTINE, lambda seen: [(records, {"service": service}) for service, records, _ in seen.quarantine]),
-            (metrics.QUARANTINE_AGE, lambda seen: [(age, {"service": service}) for service, _, age in seen.quarantine]),
-            (metrics.SITES, lambda seen: [(count, {"licence": state}) for state, count in seen.sites.items()]),
-            (metrics.FACTS, lambda seen: [
-                (count, {"kind": kind, "fresh": fresh}) for kind, *counts in seen.facts
+        return shown((
+            (metrics.GROUP_LAG, lambda: [(lag.total, {"group": lag.group}) for lag in self._seen.lags if lag.begun]),
+            (metrics.QUARANTINE, lambda: [(records, {"service": service}) for service, records, _ in self._seen.quarantine]),
+            (metrics.QUARANTINE_AGE, lambda: [(age, {"service": service}) for service, _, age in self._seen.quarantine]),
+            (metrics.SITES, lambda: [(count, {"licence": state}) for state, count in self._seen.sites.items()]),
+            (metrics.FACTS, lambda: [
+                (count, {"kind": kind, "fresh": fresh}) for kind, *counts in self._seen.facts
                 for fresh, count in zip(("yes", "no"), counts, strict=True)
             ]),
-        )
-        with ExitStack() as stack:
-            for gauge, values in shows:
-                stack.enter_context(gauge.shows(lambda values=values: values(self._seen)))  # type: ignore[misc]  # bound now, not later
-            yield
+        ))
