@@ -91,13 +91,16 @@ class Repeats:
         """Count a refusal of the block as this actor's."""
         try:
             yield
-        except problems.Refusal:
-            actor = principal.site_id, principal.caller.account_id or ""
-            self._counts[actor] = self._counts.get(actor, 0) + 1
-            if self._counts[actor] % self._limit == 0:
-                metrics.REPEATS.add(1)
-                structlog.get_logger().warning("refused again and again", site_id=actor[0], count=self._counts[actor])
+        except problems.Refusal as refusal:
+            if refusal.reason is not Reason.UNAVAILABLE:  # which is our own fault
+                self._note((principal.site_id, principal.caller.account_id or ""))
             raise
+
+    def _note(self, actor: tuple[str, str]) -> None:
+        self._counts[actor] = self._counts.get(actor, 0) + 1
+        if self._counts[actor] % self._limit == 0:
+            metrics.REPEATS.add(1)
+            structlog.get_logger().warning("refused again and again", site_id=actor[0], count=self._counts[actor])
 
 
 class InFlight:
