@@ -82,15 +82,19 @@ async def test_connections_are_waited_for_and_that_is_told(site_of: Site) -> Non
 
 async def test_the_console_shows_quarantine_licences_facts_and_lag(site_of: Site) -> None:
     await site_of.done("PUT", "/v1/licence", {"active": False, "read_at": now().isoformat()}, None)
-    before = (await served(site_of, "console"))["approvalflow_quarantine_records"][labels(service="decision")]
+
+    async def looked() -> dict[str, dict[frozenset[tuple[str, str]], float]]:
+        found = await served(site_of, "console")
+        return found if {"approvalflow_quarantine_records", "approvalflow_group_lag"} <= found.keys() else {}
+
+    before = (await until(looked))["approvalflow_quarantine_records"][labels(service="decision")]
     await put_on_intake(site_of.stack, *poisons(site_of.id, "2"))
 
-    async def held() -> bool:
-        found = await served(site_of, "console")
-        return found["approvalflow_quarantine_records"][labels(service="decision")] == before + 2
+    async def held() -> dict[str, dict[frozenset[tuple[str, str]], float]]:
+        found = await looked()
+        return found if found and found["approvalflow_quarantine_records"][labels(service="decision")] == before + 2 else {}
 
-    await until(held)
-    found = await served(site_of, "console")
+    found = await until(held)
     assert 0 < found["approvalflow_quarantine_age_seconds"][labels(service="decision")] < 60
     assert found["approvalflow_quarantine_records"][labels(service="audit-fanout")] == 0
     assert found["approvalflow_sites"][labels(licence="inactive")] >= 1
