@@ -1,15 +1,17 @@
-"""Who is calling: the Forge or Connect token of a request, verified. Which key verifies follows from the configuration."""
+"""Who is calling: the token of a request, verified. Which key verifies follows from the scheme and the configuration."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 from cryptography.fernet import InvalidToken, MultiFernet
 from starlette.requests import Request
 
 from shared import tokens
 from shared.clock import now
-from shared.keys import KeySource
+from shared.identity import verify_identity
+from shared.keys import IssuerKeys, KeySource
 from shared.settings import CallerSettings
 from shared.tokens import Principal, Unauthenticated
 
@@ -31,17 +33,28 @@ Lookup = Callable[[str], Awaitable[Tenant | None]]
 class Callers:
     """Verifies requests; each method raises ``Unauthenticated`` for whatever it does not accept."""
 
-    def __init__(self, settings: CallerSettings, tenant: Lookup, fernet: MultiFernet, forge: KeySource) -> None:
+    def __init__(self, settings: CallerSettings, tenant: Lookup, fernet: MultiFernet, client: httpx.AsyncClient) -> None:
         self._settings = settings
         self._tenant = tenant
         self._fernet = fernet
-        self._forge = forge
+        self._forge = KeySource(settings.forge_jwks, client)
+        self._provider = IssuerKeys(settings.oidc_issuer, client)
+        self._trust = settings.trust()
         self._base_path = urlsplit(settings.base_url).path.rstrip("/")
 
     async def person_or_app(self, request: Request) -> Principal:
-        """A REST caller, by a Forge or a Connect token."""
-        scheme = request.headers.get("authorization", "").partition(" ")[0].lower()
-        return await (self.connect(request) if scheme == "jwt" else self.forge(request))
+        """A REST caller, by a Forge or a Connect token, or by the ID token that ``console`` hands on."""
+        verify = {"jwt": self.connect, "openid": self.identity}.get(scheme(request), self.forge)
+        return await verify(request)
+
+    async def identity(self, request: Request) -> Principal:
+        """A person whom the OpenID Connect provider vouches for."""
+        return await self.person(_credentials(request, "openid"))
+
+    async def person(self, id_token: str) -> Principal:
+        """Whom an ID token speaks of."""
+        keys = await self._provider.keys_for(id_token)
+        return verify_identity(id_token, keys, self._trust, now(), self._settings.token_skew_seconds)
 
     async def forge(self, request: Request) -> Principal:
         """The bearer of a Forge invocation token."""
@@ -77,6 +90,11 @@ class Callers:
         """The path as the caller signed it: relative to the app's base URL, and not decoded."""
         raw = request.scope.get("raw_path") or request.url.path.encode()
         return str(raw.partition(b"?")[0].decode("latin-1")).removeprefix(self._base_path)
+
+
+def scheme(request: Request) -> str:
+    """How a caller says who they are."""
+    return request.headers.get("authorization", "").partition(" ")[0].lower()
 
 
 def connect_token(request: Request) -> str:

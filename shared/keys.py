@@ -54,5 +54,23 @@ class KeySource:
     async def _read(self) -> Any:
         if not self._address.startswith(("http://", "https://")):
             return orjson.loads(await asyncio.to_thread(Path(self._address).read_bytes))
-        response = await self._client.get(self._address, timeout=3)
+        return await self._get(self._address)
+
+    async def _get(self, address: str) -> Any:
+        response = await self._client.get(address, timeout=3)
         return orjson.loads(response.raise_for_status().content)
+
+
+class IssuerKeys(KeySource):
+    """The RSA keys of an OpenID Connect provider, found where its configuration says (OpenID Connect Discovery 1.0)."""
+
+    async def _read(self) -> Any:
+        said = await self._get(configuration(self._address))
+        if said["issuer"] != self._address:
+            raise ValueError("the configuration of another issuer")
+        return await self._get(said["jwks_uri"])
+
+
+def configuration(issuer: str) -> str:
+    """Where a provider says how it is reached."""
+    return issuer.rstrip("/") + "/.well-known/openid-configuration"

@@ -9,7 +9,7 @@ from shared.contracts.reasons import DESCRIPTION, Reason
 from shared.problems import BASE, MEDIA_TYPE, TITLE
 
 REF = "#/components/schemas/{model}"
-SECURITY: list[dict[str, list[str]]] = [{"forge": []}, {"connect": []}]
+SECURITY: list[dict[str, list[str]]] = [{"forge": []}, {"connect": []}, {"person": []}]
 """A caller signs in one of these ways."""
 
 
@@ -47,6 +47,12 @@ def complete(app: FastAPI, schemas: Callable[[], dict[str, Any]] = dict) -> None
                     "in": "header",
                     "name": "Authorization",
                     "description": "`JWT` and a Connect token.",
+                },
+                "person": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "`OpenID` and the ID token of a person signed in to the console.",
                 },
             }
             app.openapi_schema = document

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.contracts.base import Environment
+from shared.identity import Trust
 
 
 class ServiceSettings(BaseSettings):
@@ -60,7 +61,15 @@ class CallerSettings(ServiceSettings):
     forge_jwks: str = ""
     """Path or address of the key set of Forge."""
     connect_environment: Environment = Environment.PRODUCTION
-    """Connect and Data Center name no environment; this is theirs."""
+    """Connect, Data Center and OpenID Connect name no environment; this is theirs."""
+    oidc_issuer: str = ""
+    """The OpenID Connect provider that people sign in with, as its tokens name it; empty, nobody can."""
+    oidc_client_id: str = ""
+    """What the provider knows ``console`` as: the audience of ID tokens."""
+    oidc_site_claim: str = "site_id"
+    oidc_account_claim: str = "sub"
+    oidc_roles_claim: str = "roles"
+    """The claims of an ID token that name a person's site, account and roles; ``operator`` is the one role there is."""
     encryption_key: SecretStr = SecretStr("")
     """Required. Fernet keys for what is kept secret, comma separated: the first encrypts, all decrypt."""
     token_skew_seconds: float = Field(default=5.0, ge=0, le=5)
@@ -72,6 +81,13 @@ class CallerSettings(ServiceSettings):
         for key in self.encryption_keys():
             Fernet(key)
         return self
+
+    def trust(self) -> Trust:
+        """Whose ID tokens count."""
+        return Trust(
+            self.oidc_issuer, self.oidc_client_id, self.oidc_site_claim, self.oidc_account_claim, self.oidc_roles_claim,
+            self.connect_environment,
+        )
 
     def encryption_keys(self) -> list[str]:
         """The Fernet keys, newest first."""

@@ -26,8 +26,13 @@ __all__ = [
     "Principal",
     "Unauthenticated",
     "hub_signature",
+    "in_time",
+    "key_of",
     "peek",
     "query_hash",
+    "several",
+    "signed",
+    "site_of",
     "verify_connect",
     "verify_forge",
     "verify_hub_signature",
@@ -50,12 +55,16 @@ Keys = Mapping[str, RSAKey]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """What a token proved. ``token_id`` is its ``jti``, '' where its platform gives none."""
+    """What a token proved. ``token_id`` is its ``jti``, '' where its platform gives none.
+
+    ``operator`` is true for whoever runs the system, by their provider's word.
+    """
 
     site_id: str
     caller: Caller
     token_id: str
     expires_at: datetime
+    operator: bool = False
 
 
 def verify_forge(token: str, keys: Keys, audience: str, now: datetime, skew: float = MAX_SKEW) -> Principal:
@@ -63,10 +72,10 @@ def verify_forge(token: str, keys: Keys, audience: str, now: datetime, skew: flo
 
     :raises Unauthenticated: anything at all is wrong with it.
     """
-    claims = _signed(token, _key(token, keys), "RS256")
-    expires = _in_time(claims, now, skew, required=("exp", "nbf"))
+    claims = signed(token, key_of(token, keys), "RS256")
+    expires = in_time(claims, now, skew, required=("exp", "nbf"))
     try:
-        if not audience or claims["iss"] != FORGE_ISSUER or audience not in _several(claims["aud"]):
+        if not audience or claims["iss"] != FORGE_ISSUER or audience not in several(claims["aud"]):
             raise Unauthenticated
         app, context = claims["app"], claims["context"]
         production = app["environment"]["type"] == "PRODUCTION"
@@ -77,7 +86,7 @@ def verify_forge(token: str, keys: Keys, audience: str, now: datetime, skew: flo
             account_id=claims.get("principal"),
             app=claims.get("principal") is None and not context.get("extension"),
         )
-        return Principal(_site(context["cloudId"]), caller, str(claims.get("jti", "")), expires)
+        return Principal(site_of(context["cloudId"]), caller, str(claims.get("jti", "")), expires)
     except (KeyError, TypeError, AttributeError, ValidationError):
         raise Unauthenticated from None
 
@@ -102,8 +111,8 @@ def verify_connect(
 
     :raises Unauthenticated: anything at all is wrong with it.
     """
-    claims = _signed(token, _shared(secret), "HS256")
-    expires = _in_time(claims, now, skew, required=("exp", "iat"))
+    claims = signed(token, _shared(secret), "HS256")
+    expires = in_time(claims, now, skew, required=("exp", "iat"))
     if claims.get("iss") != client_key:
         raise Unauthenticated
     _bound(claims, method, path, query)
@@ -138,9 +147,9 @@ def verify_install(
 
     :raises Unauthenticated: anything at all is wrong with it.
     """
-    claims = _signed(token, _key(token, keys), "RS256")
-    _in_time(claims, now, skew, required=("exp",))
-    audiences = [str(each).rstrip("/") for each in _several(claims.get("aud"))]
+    claims = signed(token, key_of(token, keys), "RS256")
+    in_time(claims, now, skew, required=("exp",))
+    audiences = [str(each).rstrip("/") for each in several(claims.get("aud"))]
     if not audience or claims.get("iss") != client_key or audience.rstrip("/") not in audiences:
         raise Unauthenticated
     _bound(claims, method, path, query)
@@ -163,7 +172,11 @@ def peek(token: str, part: int, name: str) -> str:
     return value
 
 
-def _key(token: str, keys: Keys) -> RSAKey:
+def key_of(token: str, keys: Keys) -> RSAKey:
+    """The key that a token names.
+
+    :raises Unauthenticated: it is not among these.
+    """
     key = keys.get(peek(token, 0, "kid"))
     if key is None:
         raise Unauthenticated
@@ -177,7 +190,11 @@ def _shared(secret: str) -> OctKey:
         raise Unauthenticated from None
 
 
-def _signed(token: str, key: RSAKey | OctKey, algorithm: str) -> dict[str, Any]:
+def signed(token: str, key: RSAKey | OctKey, algorithm: str) -> dict[str, Any]:
+    """The claims of a token signed with this key by this algorithm.
+
+    :raises Unauthenticated: it is not.
+    """
     if len(token) > MAX_LENGTH:
         raise Unauthenticated
     try:
@@ -186,7 +203,11 @@ def _signed(token: str, key: RSAKey | OctKey, algorithm: str) -> dict[str, Any]:
         raise Unauthenticated from None
 
 
-def _in_time(claims: Mapping[str, Any], now: datetime, skew: float, required: Sequence[str]) -> datetime:
+def in_time(claims: Mapping[str, Any], now: datetime, skew: float, required: Sequence[str]) -> datetime:
+    """When claims expire; ``skew`` in seconds.
+
+    :raises Unauthenticated: it is not their time, one that is required is missing, or they live too long.
+    """
     present, skew = now.timestamp(), min(skew, MAX_SKEW)
     moments = {name: claims[name] for name in ("exp", "nbf", "iat") if name in claims}
     if any(name not in moments for name in required):
@@ -206,14 +227,19 @@ def _bound(claims: Mapping[str, Any], method: str, path: str, query: str) -> Non
         raise Unauthenticated
 
 
-def _site(value: object) -> str:
+def site_of(value: object) -> str:
+    """A claim that names a site.
+
+    :raises Unauthenticated: it cannot be one.
+    """
     try:
         return _SITE.validate_python(value, strict=True)
     except ValidationError:
         raise Unauthenticated from None
 
 
-def _several(value: object) -> list[object]:
+def several(value: object) -> list[object]:
+    """A claim that may be one value or a list of them, as a list."""
     return value if isinstance(value, list) else [value]
 
 

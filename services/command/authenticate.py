@@ -1,5 +1,6 @@
 """Who is speaking on the channels that only this service has: Connect installs and Data Center webhooks."""
 
+import httpx
 from cryptography.fernet import MultiFernet
 from starlette.requests import Request
 
@@ -22,11 +23,10 @@ class Authenticator(Callers):
         settings: Settings,
         tenant: Lookup,
         fernet: MultiFernet,
-        forge: KeySource,
-        installs: KeySource,
+        client: httpx.AsyncClient,
     ) -> None:
-        super().__init__(settings, tenant, fernet, forge)
-        self._installs = installs
+        super().__init__(settings, tenant, fernet, client)
+        self._installs = KeySource(settings.connect_install_keys, client)
 
     async def install(self, request: Request, client_key: str) -> None:
         """The vendor, telling of an install or its end; a known client key is not excused from it."""

@@ -18,6 +18,7 @@ from services.command.domain import Window
 from services.command.limits import Repeats
 from services.command.openapi import documented
 from services.command.requests import ENDPOINTS, Asked, Endpoint
+from shared.callers import scheme
 from shared.clock import now
 from shared.contracts.base import Command
 from shared.contracts.commands import PageCommand, SiteCommand, WorkflowCommand
@@ -53,8 +54,7 @@ class Api:
 
     async def handle(self, endpoint: Endpoint, request: Request) -> Response:
         """One command, from its headers to the answer."""
-        scheme = request.headers.get("authorization", "").partition(" ")[0].lower()
-        channel = "connect" if scheme == "jwt" else "forge"
+        channel = {"jwt": "connect", "openid": "console"}.get(scheme(request), "forge")
         with metrics.admission(channel) as admitted:
             principal = await self.authenticator.person_or_app(request)
             with self.repeats.watching(principal):

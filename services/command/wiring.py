@@ -27,7 +27,6 @@ from services.command.tenants import Tenants
 from services.command.webhooks import Webhooks
 from shared import health, kafka, postgres, problems, telemetry
 from shared.contracts.topics import GROUPS
-from shared.keys import KeySource
 from shared.lags import Lags
 from shared.openapi import complete
 from shared.process import background, on_stop, within
@@ -83,9 +82,8 @@ def application(
 ) -> FastAPI:
     """The routes and all they need; nothing here is connected."""
     fernet = MultiFernet([Fernet(key) for key in settings.encryption_keys()])
-    forge, installs = KeySource(settings.forge_jwks, client), KeySource(settings.connect_install_keys, client)
     tenants = Tenants(database, settings.tenant_seconds)
-    authenticator = Authenticator(settings, tenants.find, fernet, forge, installs)
+    authenticator = Authenticator(settings, tenants.find, fernet, client)
     lifecycle = Lifecycle(authenticator, database, tenants, fernet)
     in_flight = InFlight(settings.max_in_flight)
     metrics.IN_FLIGHT.show(lambda: [(in_flight.count, {})])

@@ -25,7 +25,6 @@ from shared import health, postgres, problems, telemetry
 from shared.callers import Callers
 from shared.clock import now
 from shared.contracts.topics import GROUPS
-from shared.keys import KeySource
 from shared.lags import Lags
 from shared.openapi import complete
 from shared.process import background, keep, within
@@ -60,7 +59,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
 def application(settings: Settings, pool: asyncpg.Pool, client: httpx.AsyncClient) -> FastAPI:
     """The routes and all they need; nothing here is connected."""
     fernet = MultiFernet([Fernet(key) for key in settings.encryption_keys()])
-    callers = Callers(settings, partial(approvals.tenant, pool), fernet, KeySource(settings.forge_jwks, client))
+    callers = Callers(settings, partial(approvals.tenant, pool), fernet, client)
     app = Guarded(
         title="ApprovalFlow console",
         version="1",

@@ -75,6 +75,7 @@ class Channel(StrEnum):
     FORGE = "forge"
     CONNECT = "connect"
     DATA_CENTER = "data-center"
+    CONSOLE = "console"
     SYSTEM = "system"
 
 
