@@ -8,6 +8,8 @@ from uuid import UUID
 
 from services.command import store
 from services.command.database import Database
+from services.known import store as known_store
+from services.known.store import Wanted
 from services.rules import guards
 from services.rules.state import Known, Page
 from shared.contracts import commands as c
@@ -36,23 +38,23 @@ async def refusal(database: Database, command: c.SiteCommand, command_id: UUID, 
     account, page = command.caller.account_id, None
     async with database.connection() as db:
         if isinstance(command, c.PageCommand):
-            page = await store.page(db, command.site_id, command.page_id, account)
-        known = await store.known(db, _wanted(command, page), oldest)
+            page = await known_store.page(db, command.site_id, command.page_id, account)
+        known = await known_store.known(db, _wanted(command, page), oldest)
         reason = judge(command, page, known)
         return None if reason is not None and await store.decided(db, command_id) else reason
 
 
-def _wanted(command: c.SiteCommand, page: Page | None) -> store.Wanted:
+def _wanted(command: c.SiteCommand, page: Page | None) -> Wanted:
     site, account = command.site_id, command.caller.account_id
     if isinstance(command, c.SubmitApproval):
-        return store.Wanted(site, account, command.workflow_id, None, command.space_id, command.page_id)
+        return Wanted(site, account, command.workflow_id, None, command.space_id, command.page_id)
     if isinstance(command, c.PageCommand):
         if page is None or page.approval is None:
-            return store.Wanted(site, account)
-        return store.Wanted(site, account, page.approval.workflow_id, page.approval.workflow_version, page.space_id)
+            return Wanted(site, account)
+        return Wanted(site, account, page.approval.workflow_id, page.approval.workflow_version, page.space_id)
     if isinstance(command, c.CreateWorkflow):
-        return store.Wanted(site, account, command.workflow_id, None, command.space_id)
-    return store.Wanted(site, account, command.workflow_id if isinstance(command, c.WorkflowCommand) else None)
+        return Wanted(site, account, command.workflow_id, None, command.space_id)
+    return Wanted(site, account, command.workflow_id if isinstance(command, c.WorkflowCommand) else None)
 
 
 def judge(command: c.SiteCommand, page: Page | None, known: Known) -> Reason | None:
