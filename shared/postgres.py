@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import orjson
+import stamina
 from pogo_core.util import migrate as pogo
 from pogo_core.util import sql as pogo_sql
 
@@ -79,13 +80,25 @@ async def connect_pool(
     )
 
 
+def _got_no_lock(error: Exception) -> bool:
+    return isinstance(error.__cause__, asyncpg.LockNotAvailableError)
+
+
 async def migrate(dsn: str) -> int:
-    """Apply the migrations that are missing, one migrator at a time; returns how many files there are."""
+    """Apply the migrations that are missing, one migrator at a time; returns how many files there are.
+
+    Whoever waits for a table's lock makes everybody wait who comes later, so one is given up soon and asked for again.
+
+    :raises BadMigrationError: one failed, or got no lock in ten minutes; nothing of it is left.
+    """
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute("SELECT pg_advisory_lock(7309271)")
+        await connection.execute("SET lock_timeout = '1s'")
         await pogo_sql.ensure_pogo_sync(connection)
-        await pogo.apply(connection, SCHEMA, schema_name="public")
+        async for attempt in stamina.retry_context(on=_got_no_lock, attempts=None, timeout=600, wait_max=2):
+            with attempt:
+                await pogo.apply(connection, SCHEMA, schema_name="public")
     finally:
         await connection.close()
     return len(list(SCHEMA.glob("*.sql")))

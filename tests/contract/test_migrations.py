@@ -1,0 +1,223 @@
+"""A migration locks nothing for long and takes nothing from the release before, so that it can be applied while that runs."""
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from pogo_core.migration import read_sql_migration
+
+from shared import postgres as pg
+from shared.postgres import SCHEMA
+from tests.stack import Database
+from tests.waiting import until
+
+FILES = sorted(SCHEMA.glob("*.sql"))
+SQUAWK = Path(sys.executable).with_name("squawk")
+UNASKED = {
+    "prefer-robust-stmts": "a migration is one transaction: one that fails leaves nothing behind",
+    "require-lock-timeout": "whoever migrates sets it for all of them",
+    "require-statement-timeout": "it bounds work, and what is to be bounded is how long others wait: a lock's wait",
+    "prefer-bigint-over-int": "partitions, versions and rounds of one page, milliseconds to none of them",
+    "prefer-bigint-over-smallint": "steps of one workflow, of which there are at most a few",
+}
+"""Rules that are not asked here, and why."""
+KNOWN = {
+    ("20261126_01_grants", "adding-field-with-default"): "a virtual column is computed when it is read: nothing is rewritten",
+}
+"""What a migration does even so, and why that is no harm."""
+NEVER_RELEASED = {"20261126_01_grants": "no release had the wider grants"}
+"""Migrations that may take something away, and why nobody misses it."""
+
+
+def applied(path: Path) -> str:
+    """What a migration does, without how it is undone."""
+    return path.read_text().partition("-- migrate: rollback")[0]
+
+
+def found(statements: str) -> set[str]:
+    """The rules that some statements break."""
+    in_transaction = [] if "-- transaction: false" in statements else ["--assume-in-transaction"]
+    done = subprocess.run(  # noqa: S603 - our own statements
+        [SQUAWK, "--reporter=json", "--pg-version=18.0", "--stdin-filepath=m.sql", f"--exclude={','.join(UNASKED)}", *in_transaction],
+        input=statements, capture_output=True, text=True, check=False,
+    )
+    return {one["rule_name"] for one in json.loads(done.stdout)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_migration_locks_nothing_for_long(path: Path) -> None:
+    assert {rule for rule in found(applied(path)) if (path.stem, rule) not in KNOWN} == set()
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        ("CREATE INDEX page_author ON approvals.page (author_id)", "require-concurrent-index-creation"),
+        ("ALTER TABLE approvals.page ALTER COLUMN version TYPE bigint", "changing-column-type"),
+        ("ALTER TABLE approvals.page ADD COLUMN mark uuid DEFAULT gen_random_uuid()", "adding-field-with-default"),
+        ("ALTER TABLE approvals.page ADD COLUMN mark integer NOT NULL", "adding-required-field"),
+        ("ALTER TABLE approvals.page ALTER COLUMN space_id SET NOT NULL", "adding-not-nullable-field"),
+        ("ALTER TABLE approvals.page ADD CONSTRAINT some CHECK (version < 9)", "constraint-missing-not-valid"),
+        ("ALTER TABLE approvals.page RENAME COLUMN status TO state_of_it", "renaming-column"),
+        ("ALTER TABLE approvals.page RENAME TO pages", "renaming-table"),
+        ("ALTER TABLE approvals.page DROP COLUMN status", "ban-drop-column"),
+        ("DROP TABLE approvals.comment", "ban-drop-table"),
+    ],
+)
+def test_what_would_lock_or_take_away_is_found(statement: str, rule: str) -> None:
+    assert rule in found(f"{statement};")
+
+
+_OURS = "('command', 'directory', 'approvals', 'audit', 'retention')"
+_PROMISES = f"""
+    SELECT 'column ' || a.attrelid::regclass || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
+      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname IN {_OURS} AND c.relkind IN ('r', 'p', 'v', 'c') AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT 'function ' || p.oid::regprocedure || ' returns ' || pg_get_function_result(p.oid)
+      FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname IN {_OURS}
+    UNION ALL
+    SELECT 'grant ' || g.privilege_type || ' on ' || o.name || ' to ' || g.grantee::regrole
+      FROM (SELECT c.oid::regclass::text AS name, c.relacl AS acl, c.relnamespace AS namespace FROM pg_class c
+            UNION ALL SELECT a.attrelid::regclass || '.' || a.attname, a.attacl, c.relnamespace
+              FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+            UNION ALL SELECT p.oid::regprocedure::text, p.proacl, p.pronamespace FROM pg_proc p
+            UNION ALL SELECT n.nspname, n.nspacl, n.oid FROM pg_namespace n) AS o
+      JOIN pg_namespace n ON n.oid = o.namespace, aclexplode(o.acl) AS g
+     WHERE n.nspname IN {_OURS} AND g.grantee <> 0
+"""
+"""What a release relies on: columns and their types, functions, and what its roles may do."""
+_DEMANDS = f"""
+    SELECT c.oid::regclass AS relation, 'a value in ' || a.attname AS demand
+      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname IN {_OURS} AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+       AND a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''
+    UNION ALL
+    SELECT conrelid::regclass, pg_get_constraintdef(k.oid) FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace
+     WHERE n.nspname IN {_OURS} AND conrelid <> 0 AND contype <> 'n'
+    UNION ALL
+    SELECT indrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+      JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN {_OURS} AND i.indisunique
+"""
+"""What a table asks of whoever writes to it."""
+
+
+async def promises(db: asyncpg.Connection) -> set[str]:
+    """What a release relies on."""
+    return {row[0] for row in await db.fetch(_PROMISES)}
+
+
+async def demands(db: asyncpg.Connection) -> dict[str, set[str]]:
+    """What each table asks of whoever writes to it."""
+    asked: dict[str, set[str]] = {}
+    for row in await db.fetch(_DEMANDS):
+        asked.setdefault(row["relation"], set()).add(row["demand"])
+    return asked
+
+
+async def losses(db: asyncpg.Connection, statements: list[str]) -> set[str]:
+    """What the release before would miss or not satisfy, once these statements have run."""
+    relied_on, asked = await promises(db), await demands(db)
+    for statement in statements:
+        await db.execute(statement)
+    lost, after = relied_on - await promises(db), await demands(db)
+    return lost | {f"{table} asks for {demand}" for table in asked for demand in after.get(table, set()) - asked[table]}
+
+
+@pytest_asyncio.fixture
+async def empty(postgres: Database) -> AsyncIterator[Database]:
+    """A database without any schema of ours."""
+    await postgres.drop("migrations")
+    yield await postgres.create("migrations", "template1")
+    await postgres.drop("migrations")
+
+
+async def test_a_migration_only_adds(empty: Database) -> None:
+    db = await asyncpg.connect(empty.dsn())
+    try:
+        lost = {path.stem: await losses(db, read_sql_migration(path)[5]) for path in FILES}
+        assert len(await promises(db)) > 300
+    finally:
+        await db.close()
+    assert {name: what for name, what in lost.items() if what and name not in NEVER_RELEASED} == {}
+
+
+@pytest.mark.parametrize(
+    ("statement", "lost"),
+    [
+        ("ALTER TABLE approvals.page DROP COLUMN editor_id", "column approvals.page.editor_id text"),
+        ("ALTER TABLE approvals.page RENAME COLUMN editor_id TO editor", "column approvals.page.editor_id text"),
+        ("ALTER TABLE approvals.comment RENAME TO words", "column approvals.comment.body text"),
+        ("ALTER TABLE approvals.page ALTER COLUMN version TYPE bigint", "column approvals.page.version integer"),
+        ("ALTER TYPE approvals.page_write DROP ATTRIBUTE seats", "column approvals.page_write.seats bytea"),
+        ("DROP FUNCTION audit.ensure_month", "function audit.ensure_month(timestamp with time zone) returns void"),
+        ("REVOKE SELECT ON audit.entry FROM approvalflow_console", "grant SELECT on audit.entry to approvalflow_console"),
+        ("ALTER TABLE approvals.page ADD COLUMN mark integer NOT NULL", "approvals.page asks for a value in mark"),
+        ("ALTER TABLE approvals.page ADD CHECK (version < 9)", "approvals.page asks for CHECK ((version < 9))"),
+        ("CREATE UNIQUE INDEX one_author ON approvals.page (author_id)",
+         "approvals.page asks for CREATE UNIQUE INDEX one_author ON approvals.page USING btree (author_id)"),
+    ],
+)
+async def test_what_takes_away_is_found(database: Database, statement: str, lost: str) -> None:
+    db = await asyncpg.connect(database.dsn())
+    transaction = db.transaction()
+    await transaction.start()
+    try:
+        assert lost in await losses(db, [statement])
+    finally:
+        await transaction.rollback()
+        await db.close()
+
+
+async def test_what_only_adds_is_let_through(database: Database) -> None:
+    db = await asyncpg.connect(database.dsn())
+    transaction = db.transaction()
+    await transaction.start()
+    try:
+        added = ["ALTER TABLE approvals.page ADD COLUMN mark integer", "CREATE TABLE approvals.more (id integer PRIMARY KEY)",
+                 "GRANT SELECT ON approvals.more TO approvalflow_console", "CREATE INDEX page_mark ON approvals.page (mark)"]
+        assert await losses(db, added) == set()
+    finally:
+        await transaction.rollback()
+        await db.close()
+
+
+async def test_a_migration_that_has_to_wait_makes_nobody_wait_behind_it(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While a lock is waited for, everybody who comes later would wait too: it is given up soon, and asked for again."""
+    for path in FILES:
+        shutil.copy(path, tmp_path)
+    name = f"{FILES[-1].stem}_more"
+    (tmp_path / f"{name}.sql").write_text(
+        f"-- One more column.\n-- depends: {FILES[-1].stem}\n\n-- migrate: apply\nALTER TABLE approvals.page ADD COLUMN mark integer;\n"
+        "\n-- migrate: rollback\nALTER TABLE approvals.page DROP COLUMN mark;\n"
+    )
+    monkeypatch.setattr(pg, "SCHEMA", tmp_path)
+    first, later = await asyncpg.connect(database.dsn()), await asyncpg.connect(database.dsn())
+    holding = first.transaction()
+    await holding.start()
+    await first.execute("LOCK TABLE approvals.page IN ACCESS SHARE MODE")
+    migrating = asyncio.create_task(pg.migrate(database.dsn()))
+    try:
+        async def waits() -> bool:
+            return bool(await later.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"))
+
+        await until(waits)
+        await later.fetch("SELECT FROM approvals.page", timeout=30)
+        assert not migrating.done()
+        await holding.rollback()
+        assert await migrating == len(FILES) + 1
+        assert "mark" in re.findall(r"\w+", str(await promises(later)))
+    finally:
+        migrating.cancel()
+        await first.close()
+        await later.close()
