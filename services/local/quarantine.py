@@ -52,7 +52,7 @@ class Released:
 
 
 _LIST = """
-SELECT id, topic, partition, log_offset, key, reason, detail, set_aside, held_at, length(value) AS size
+SELECT id, topic, partition, log_offset, key, reason, detail, set_aside, held_at, size
 FROM approvals.quarantine WHERE ($1::text IS NULL OR key = $1) AND (set_aside = false OR $2) ORDER BY id LIMIT $3
 """
 
