@@ -29,6 +29,8 @@ class Addresses(BaseModel):
     databases: dict[str, str]
     """By role; ``postgres`` is the superuser."""
     services: dict[str, str]
+    provider: str
+    """Where people sign in."""
 
     def save(self, state: Path) -> None:
         """Let other commands find it."""

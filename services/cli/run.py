@@ -56,7 +56,7 @@ def addresses(stack: "Stack") -> Addresses:
     databases = {role: stack.postgres.dsn(role) for role in _ROLES} | {"postgres": stack.postgres.dsn()}
     return Addresses(
         kafka=stack.broker.bootstrap, kafka_idempotent=stack.broker.idempotent, databases=databases,
-        services={name: stack.address(name) for name in stack.ports},
+        services={name: stack.address(name) for name in _ROLES}, provider=stack.provider,
     )
 
 
@@ -92,7 +92,7 @@ def show(stack: "Stack", console: Console, state: Path) -> None:
     console.print(table)
     tool = f"{sys.executable} -m services.cli"
     console.print(
-        f"Operators' page: {stack.address('console')} with any user name and the password {stack.issuer.operator_password}\n"
+        f"Console: {stack.address('console')}, where you sign in as anyone with the password {stack.issuer.sign_in_password}\n"
         f"Logs are in {state / 'logs'}. Try, from another terminal:\n"
         f"  curl -sS -X PUT {stack.address('command')}/v1/directory/spaces/1/admins \\\n"
         f'    -H "Authorization: Bearer $({tool} token --state {state})" \\\n'

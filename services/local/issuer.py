@@ -4,68 +4,47 @@
 """
 
 import json
-import os
 import secrets
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-import orjson
-from cryptography.fernet import Fernet
 from joserfc import jwt
-from joserfc.jwk import KeySet, OctKey, RSAKey
+from joserfc.jwk import KeySetSerialization, OctKey
 
+from services.local.keys import Secrets, public, signing_key
 from shared import tokens
 from shared.clock import now
 
 FORGE_LIFETIME = 25.0
 """Seconds a Forge token lives, as Atlassian's do."""
 CONNECT_LIFETIME = 180.0
+IDENTITY_LIFETIME = 900.0
+"""Seconds an ID token of the local provider lives."""
+PROVIDER = "http://127.0.0.1:8085"
+"""Where the local provider listens, unless it is told otherwise."""
+OIDC_CLIENT = "approvalflow-console"
 LicenceSaid = Literal["active", "inactive", "none"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Secrets:
-    app: str
-    client_key: str
-    connect_secret: str
-    data_center_sites: dict[str, str]
-    encryption_key: str
-    operator_password: str
-
-
 class LocalIssuer:
-    """Mints tokens and signatures for local sites."""
+    """Mints tokens and signatures for local sites. ``provider`` is the address of the local OpenID Connect provider."""
 
-    def __init__(self, directory: Path, forge: RSAKey, installs: RSAKey, kept: _Secrets) -> None:
+    def __init__(self, directory: Path, kept: Secrets, provider: str) -> None:
+        self.provider = provider
         self._directory = directory
-        self._forge = forge
-        self._installs = installs
         self._kept = kept
+        self._forge, self._installs, self._identity = (signing_key(directory, name) for name in ("forge", "installs", "identity"))
 
     @classmethod
-    def load_or_create(cls, state_dir: Path, data_center_sites: tuple[str, ...] = ("local-dc",)) -> Self:
+    def load_or_create(
+        cls, state_dir: Path, data_center_sites: tuple[str, ...] = ("local-dc",), provider: str = PROVIDER,
+    ) -> Self:
         """What the directory holds, made first if it holds nothing; the files are for their owner alone."""
         directory = state_dir / "issuer"
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        forge, installs = _key(directory / "forge.json"), _key(directory / "installs.json")
-        for name, key in (("forge.jwks", forge), ("installs.jwks", installs)):
-            _write(directory / name, KeySet([key]).as_dict(private=False))
-        if not (directory / "secrets.json").exists():
-            _write(
-                directory / "secrets.json",
-                {
-                    "app": f"ari:cloud:ecosystem::app/{uuid.uuid4()}",
-                    "client_key": str(uuid.uuid4()),
-                    "connect_secret": secrets.token_urlsafe(48),
-                    "encryption_key": Fernet.generate_key().decode(),
-                    "operator_password": secrets.token_urlsafe(18),
-                    "data_center_sites": {site: secrets.token_urlsafe(32) for site in data_center_sites},
-                },
-            )
-        return cls(directory, forge, installs, _Secrets(**orjson.loads((directory / "secrets.json").read_bytes())))
+        return cls(directory, Secrets.load_or_create(directory / "secrets.json", data_center_sites), provider)
 
     @property
     def app(self) -> str:
@@ -83,9 +62,19 @@ class LocalIssuer:
         return self._kept.connect_secret
 
     @property
-    def operator_password(self) -> str:
-        """What opens the operators' page, under any user name."""
-        return self._kept.operator_password
+    def sign_in_password(self) -> str:
+        """What the local provider asks of whoever signs in, as anyone."""
+        return self._kept.sign_in_password
+
+    @property
+    def oidc_client_secret(self) -> str:
+        """The secret that the console proves itself to the provider with."""
+        return self._kept.oidc_client_secret
+
+    @property
+    def identity_keys(self) -> KeySetSerialization:
+        """The key set that ID tokens are verified with."""
+        return public(self._identity)
 
     def environment(self) -> dict[str, str]:
         """Settings for the services that verify."""
@@ -96,7 +85,10 @@ class LocalIssuer:
             "APPROVALFLOW_CONNECT_INSTALL_KEYS": str(self._directory / "installs.jwks"),
             "APPROVALFLOW_ENCRYPTION_KEY": self._kept.encryption_key,
             "APPROVALFLOW_DATA_CENTER_SITES": json.dumps(sites),
-            "APPROVALFLOW_OPERATOR_PASSWORD": self._kept.operator_password,
+            "APPROVALFLOW_OPERATOR_PASSWORD": self._kept.sign_in_password,
+            "APPROVALFLOW_OIDC_ISSUER": self.provider,
+            "APPROVALFLOW_OIDC_CLIENT_ID": OIDC_CLIENT,
+            "APPROVALFLOW_OIDC_CLIENT_SECRET": self._kept.oidc_client_secret,
         }
 
     def forge(
@@ -130,6 +122,25 @@ class LocalIssuer:
         if account is not None:
             claims["principal"] = account
         return jwt.encode({"alg": "RS256", "kid": self._forge.kid}, claims, self._forge)
+
+    def identity(
+        self, site: str, account: str, operator: bool = False, lifetime: float = IDENTITY_LIFETIME, nonce: str | None = None,
+    ) -> str:
+        """An ID token of the local provider for the console; ``lifetime`` in seconds."""
+        issued = int(now().timestamp())
+        claims: dict[str, Any] = {
+            "iss": self.provider,
+            "aud": OIDC_CLIENT,
+            "sub": account,
+            "iat": issued,
+            "exp": issued + int(lifetime),
+            "site_id": site,
+            "roles": ["operator"] if operator else [],
+            "name": account,
+        }
+        if nonce is not None:
+            claims["nonce"] = nonce
+        return jwt.encode({"alg": "RS256", "kid": self._identity.kid}, claims, self._identity)
 
     def connect(
         self,
@@ -173,19 +184,3 @@ class LocalIssuer:
             "exp": issued + int(lifetime),
             "qsh": tokens.query_hash(method, parts.path, parts.query),
         }
-
-
-def _key(path: Path) -> RSAKey:
-    if not path.exists():
-        made = RSAKey.generate_key(2048, {"kid": secrets.token_hex(8), "use": "sig", "alg": "RS256"})
-        _write(path, made.as_dict(private=True))
-    return RSAKey.import_key(orjson.loads(path.read_bytes()))
-
-
-def _write(path: Path, content: object) -> None:
-    """Whole or not at all, so that a killed start leaves nothing half-written."""
-    part = path.with_suffix(f".{os.getpid()}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(orjson.dumps(content))
-    part.replace(path)

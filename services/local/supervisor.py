@@ -11,15 +11,17 @@ from pathlib import Path
 import httpx
 import psutil
 
+from services.local import provider
 from services.local.broker import Broker, Proxied
 from services.local.child import Child, DidNotStart, free_port
 from services.local.issuer import LocalIssuer
 from services.local.postgres import Postgres
+from services.local.served import served
 from shared import postgres as schema
 from shared.kafka import create_topics
 
 SERVICES = ("command", "decision", "audit_fanout", "retention", "console")
-FIXED_PORTS = dict(zip(SERVICES, range(8080, 8085), strict=True))
+FIXED_PORTS = dict(zip((*SERVICES, "provider"), range(8080, 8086), strict=True))
 PARTITIONS = 8
 Notice = Callable[[str], None]
 
@@ -42,6 +44,11 @@ class Stack:
     def address(self, service: str) -> str:
         """Where a service listens."""
         return f"http://127.0.0.1:{self.ports[service]}"
+
+    @property
+    def provider(self) -> str:
+        """Where people sign in: the issuer of ID tokens."""
+        return self.issuer.provider
 
     def memory(self) -> dict[str, int]:
         """Resident bytes of each service."""
@@ -102,25 +109,30 @@ async def running(
     """
     state = state.resolve()
     state.mkdir(parents=True, exist_ok=True)
-    ports = FIXED_PORTS if fixed_ports else {name: free_port() for name in SERVICES}
+    ports = FIXED_PORTS if fixed_ports else {name: free_port() for name in FIXED_PORTS}
+    issuer = LocalIssuer.load_or_create(state / "issuer", provider=f"http://127.0.0.1:{ports['provider']}")
     stack = Stack(
-        state, LocalIssuer.load_or_create(state / "issuer"), Postgres(state / "postgres", options=postgres),
-        Broker(state / "kafka", proxied=proxied), ports,
+        state, issuer, Postgres(state / "postgres", options=postgres), Broker(state / "kafka", proxied=proxied), ports,
     )
-    try:
-        await asyncio.gather(stack.postgres.start(), stack.broker.start())
-        notice(f"broker: {stack.broker.kind}, at {stack.broker.bootstrap}")
-        await asyncio.gather(
-            schema.migrate(stack.postgres.dsn()), create_topics(stack.broker.bootstrap, PARTITIONS)
-        )
+    async with served(provider.application(issuer, stack.address("console")), issuer.provider):
+        try:
+            await _start(stack, services, notice)
+            yield stack
+        finally:
+            await asyncio.shield(_stop(stack))
+
+
+async def _start(stack: Stack, services: tuple[str, ...], notice: Notice) -> None:
+    await asyncio.gather(stack.postgres.start(), stack.broker.start())
+    notice(f"broker: {stack.broker.kind}, at {stack.broker.bootstrap}")
+    await asyncio.gather(
+        schema.migrate(stack.postgres.dsn()), create_topics(stack.broker.bootstrap, PARTITIONS)
+    )
+    for name in services:
+        stack.start_service(name)
+    async with asyncio.TaskGroup() as group:
         for name in services:
-            stack.start_service(name)
-        async with asyncio.TaskGroup() as group:
-            for name in services:
-                group.create_task(_ready(stack, name, notice))
-        yield stack
-    finally:
-        await asyncio.shield(_stop(stack))
+            group.create_task(_ready(stack, name, notice))
 
 
 async def _ready(stack: Stack, name: str, notice: Notice) -> None:

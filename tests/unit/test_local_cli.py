@@ -3,17 +3,20 @@
 from pathlib import Path
 
 import pytest
+from joserfc.jwk import KeySet, RSAKey
 from typer.testing import CliRunner
 
 from services.cli import app, main
 from services.cli.options import Addresses, database_address, kafka_address
-from services.local.issuer import LocalIssuer
+from services.local.issuer import OIDC_CLIENT, LocalIssuer
 from shared import tokens
 from shared.clock import now
+from shared.contracts.base import Environment
+from shared.identity import Trust, verify_identity
 
 runner = CliRunner()
 ADDRESSES = Addresses(
-    kafka="127.0.0.1:9", kafka_idempotent=False, databases={"console": "postgresql://c@h:1/d"}, services={},
+    kafka="127.0.0.1:9", kafka_idempotent=False, databases={"console": "postgresql://c@h:1/d"}, services={}, provider="http://127.0.0.1:7",
 )
 
 
@@ -71,6 +74,19 @@ def test_a_forge_token_is_all_that_is_printed(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert len(result.output.strip().split(".")) == 3
     assert tokens.FORGE_ISSUER not in result.output
+
+
+def test_an_id_token_is_a_persons_and_of_the_provider_that_runs(tmp_path: Path) -> None:
+    words = ["token", "--kind", "identity", "--site", "acme", "--state", str(tmp_path)]
+    assert runner.invoke(app, words).exit_code == 2
+    ADDRESSES.save(tmp_path)
+    result = runner.invoke(app, [*words, "--account", "ola", "--operator", "--lifetime", "60"])
+    assert result.exit_code == 0, result.output
+    issuer = LocalIssuer.load_or_create(tmp_path / "issuer", provider=ADDRESSES.provider)
+    trust = Trust(ADDRESSES.provider, OIDC_CLIENT, "site_id", "sub", "roles", Environment.PRODUCTION)
+    keys = {key.kid: key for key in KeySet.import_key_set(issuer.identity_keys).keys if isinstance(key, RSAKey) and key.kid}
+    principal = verify_identity(result.output.strip(), keys, trust, now())
+    assert (principal.site_id, principal.caller.account_id, principal.operator) == ("acme", "ola", True)
 
 
 def test_addresses_are_those_given_else_of_what_is_running(tmp_path: Path) -> None:
