@@ -67,7 +67,7 @@ async def data(database: Database) -> AsyncIterator[Data]:
 
 
 async def page(console: Console) -> str:
-    response = await console.client.get("/", auth=("anyone", console.issuer.operator_password))
+    response = await console.client.get("/", auth=("anyone", console.issuer.sign_in_password))
     assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
     return " ".join(response.text.split())
 
@@ -171,7 +171,7 @@ async def test_an_error_nobody_foresaw_carries_them_too(database: Database, issu
 
 
 async def test_the_page_needs_nothing_from_elsewhere(console: Console, data: Data) -> None:
-    response = await console.client.get("/", auth=("me", console.issuer.operator_password))
+    response = await console.client.get("/", auth=("me", console.issuer.sign_in_password))
     assert not any(part in response.text for part in ("<script", "http://", "https://", " style=", "<style"))
     style = await console.client.get("/console.css")
     assert style.headers["content-type"].startswith("text/css")
