@@ -1,0 +1,22 @@
+"""Every check, the quick ones first."""
+
+from release import audit, bom, changelog, commit, licences, policy, secret_scan, wheel
+from release.check import Check
+from release.programs import programs, tests
+
+CHECKS = (
+    Check("commit", "what is checked is what was committed", commit.check),
+    Check("changelog", "the version is told of", changelog.check),
+    Check("policy", "every line of the policy has its code and its test", policy.check),
+    Check("licences", "every dependency's licence is allowed", licences.check),
+    Check("sbom", "every dependency is listed with its hash", bom.check),
+    Check("wheel", "two builds are the same bytes", wheel.check),
+    Check("audit", "no dependency has a known vulnerability", audit.check),
+    Check("secrets", "no secret was ever committed", secret_scan.check),
+    Check("lint", "style and import contracts", programs("lint", ("ruff", "check", "."), ("lint-imports",))),
+    Check("types", "types, strictly, of tests too", programs("types", ("mypy", "."))),
+    Check("unit", "unit and contract tests", tests("unit", "tests/unit", "tests/contract")),
+    Check("browser", "end to end in a browser", tests("browser", "tests/browser")),
+    Check("e2e", "end to end over HTTP", tests("e2e", "tests/e2e")),
+    Check("faults", "every promise holds under 50 faults", programs("faults", ("python", "-m", "chaos", "--faults", "50"))),
+)
