@@ -1,11 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo up observe check test bench chaos lock
+.PHONY: help demo up observe check test bench chaos release-check lock
 
 PYTHON ?= python3.11
 RUN := .venv/bin/python
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 .venv/.ready: requirements-dev.lock
 	$(PYTHON) -m venv .venv
@@ -35,6 +35,9 @@ bench: .venv/.ready ## the engine against its baselines, the pipeline, the edge 
 FAULTS ?= 1000
 chaos: .venv/.ready ## the system broken in every way under load, then judged: FAULTS=1000, SEED=…
 	$(RUN) -m chaos --faults $(FAULTS) $(if $(SEED),--seed $(SEED)) --page docs/chaos.md
+
+release-check: .venv/.ready ## all that must hold before a release, with its evidence in dist/ (--only and --json: python -m release --help)
+	$(RUN) -m release
 
 lock: ## pin every dependency by hash
 	uv pip compile -q --python-version 3.11 --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --extra local pyproject.toml -o requirements.lock

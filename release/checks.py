@@ -2,7 +2,7 @@
 
 from release import audit, bom, changelog, commit, licences, policy, secret_scan, wheel
 from release.check import Check
-from release.programs import programs, tests
+from release.programs import programs, suites
 
 CHECKS = (
     Check("commit", "what is checked is what was committed", commit.check),
@@ -15,8 +15,8 @@ CHECKS = (
     Check("secrets", "no secret was ever committed", secret_scan.check),
     Check("lint", "style and import contracts", programs("lint", ("ruff", "check", "."), ("lint-imports",))),
     Check("types", "types, strictly, of tests too", programs("types", ("mypy", "."))),
-    Check("unit", "unit and contract tests", tests("unit", "tests/unit", "tests/contract")),
-    Check("browser", "end to end in a browser", tests("browser", "tests/browser")),
-    Check("e2e", "end to end over HTTP", tests("e2e", "tests/e2e")),
+    Check("unit", "unit and contract tests", suites("unit", "tests/unit", "tests/contract")),
+    Check("browser", "end to end in a browser", suites("browser", "tests/browser")),
+    Check("e2e", "end to end over HTTP", suites("e2e", "tests/e2e")),
     Check("faults", "every promise holds under 50 faults", programs("faults", ("python", "-m", "chaos", "--faults", "50"))),
 )

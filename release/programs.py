@@ -27,7 +27,7 @@ def programs(name: str, *commands: tuple[str, ...]) -> Callable[[], Verdict]:
     return run
 
 
-def tests(name: str, *folders: str) -> Callable[[], Verdict]:
+def suites(name: str, *folders: str) -> Callable[[], Verdict]:
     """A check that runs the tests of these folders, all of which must exist."""
 
     def run() -> Verdict:
