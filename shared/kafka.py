@@ -22,6 +22,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 
+from shared.clients import client, security
 from shared.contracts.envelope import Headers
 from shared.contracts.topics import TOPICS, Topic
 from shared.settings import ServiceSettings
@@ -53,7 +54,7 @@ _HEARTBEAT_MS = 500
 def connect(settings: ServiceSettings, service: str, request_seconds: float = 10) -> KafkaBroker:
     """A broker that publishes only with every replica's acknowledgement; a fetch may wait less than ``request_seconds``."""
     return KafkaBroker(
-        settings.kafka.split(","), client_id=f"approvalflow-{service}", acks="all",
+        settings.kafka.split(","), client_id=f"approvalflow-{service}", security=security(settings), acks="all",
         enable_idempotence=settings.kafka_idempotent, logger=None, graceful_timeout=settings.drain_seconds,
         request_timeout_ms=int(request_seconds * 1000), apply_types=False,
     )
@@ -169,8 +170,8 @@ class BatchPublisher:
 
     def __init__(self, settings: ServiceSettings, service: str) -> None:
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka, client_id=f"approvalflow-{service}-batches", acks="all",
-            enable_idempotence=settings.kafka_idempotent, max_batch_size=1 << 19, request_timeout_ms=10_000,
+            **client(settings, f"{service}-batches"), acks="all", enable_idempotence=settings.kafka_idempotent,
+            max_batch_size=1 << 19, request_timeout_ms=10_000,
         )
 
     async def start(self) -> None:
@@ -215,9 +216,9 @@ class BatchPublisher:
         await asyncio.gather(*futures)
 
 
-async def create_topics(bootstrap: str, partitions: int, replication: int = 1) -> list[str]:
+async def create_topics(settings: ServiceSettings, partitions: int, replication: int = 1) -> list[str]:
     """Create the topics that are missing, and wait until each partition has a leader; returns the names of all."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**client(settings, "topics"))
     await admin.start()
     try:
         wanted = [

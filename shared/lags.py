@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from shared.clients import client
 from shared.contracts.topics import Topic
+from shared.settings import ServiceSettings
 
 Offsets = Mapping[TopicPartition, int]
 T = TypeVar("T")
@@ -39,9 +41,8 @@ def lag(group: str, topic: str, begins: Mapping[int, int], ends: Mapping[int, in
 class Lags:
     """Two connections, made at the first look and kept: offsets are read by one that belongs to no group."""
 
-    def __init__(self, bootstrap: str, service: str, groups: Mapping[str, Topic]) -> None:
-        self._bootstrap = bootstrap
-        self._client = f"approvalflow-{service}-lags"
+    def __init__(self, settings: ServiceSettings, service: str, groups: Mapping[str, Topic]) -> None:
+        self._client = client(settings, f"{service}-lags")
         self._groups = groups
         self._open: tuple[AIOKafkaAdminClient, AIOKafkaConsumer] | None = None
         self._one = asyncio.Lock()
@@ -65,9 +66,7 @@ class Lags:
         ]
 
     async def _connect(self) -> tuple[AIOKafkaAdminClient, AIOKafkaConsumer]:
-        common: dict[str, Any] = {
-            "bootstrap_servers": self._bootstrap, "client_id": self._client, "request_timeout_ms": _REQUEST_MS,
-        }
+        common = self._client | {"request_timeout_ms": _REQUEST_MS}
         self._open = AIOKafkaAdminClient(**common), AIOKafkaConsumer(**common, enable_auto_commit=False)
         await asyncio.gather(*(client.start() for client in self._open))
         return self._open

@@ -1,11 +1,13 @@
-"""Settings every service has; read once, at its composition root, from ``APPROVALFLOW_*`` in the environment."""
+"""Settings every service has; read once, at its composition root, from ``APPROVALFLOW_*`` in the environment or in files."""
 
+import os
 from datetime import timedelta
-from typing import Self
+from pathlib import Path
+from typing import Literal, Self
 
 from cryptography.fernet import Fernet
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from shared.contracts.base import Environment
 from shared.identity import Trust
@@ -14,14 +16,19 @@ from shared.identity import Trust
 class ServiceSettings(BaseSettings):
     """Where the log and the database are, and how this process shows itself."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="APPROVALFLOW_", frozen=True, extra="ignore", secrets_dir=None, hide_input_in_errors=True,
-    )
+    model_config = SettingsConfigDict(env_prefix="APPROVALFLOW_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     kafka: str = "127.0.0.1:9092"
     """Bootstrap servers, comma separated."""
     kafka_idempotent: bool = True
     """Producer idempotence; only a broker that does not know it (the in-memory one) needs it off."""
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = "PLAINTEXT"
+    """With SASL_SSL, a service says who it is; a password never goes over a connection that is not encrypted."""
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_username: str = ""
+    kafka_password: SecretStr = SecretStr("")
+    kafka_ca_file: str = ""
+    """The certificates that brokers are judged by; empty: those that this machine trusts."""
     partitions: int = Field(default=8, ge=1, le=1024)
     database: SecretStr = SecretStr("postgresql://127.0.0.1:5432/approvalflow")
     """Address with this service's own role."""
@@ -33,6 +40,20 @@ class ServiceSettings(BaseSettings):
     """How long a stopping process may drain before it gives up."""
     stall_seconds: float = Field(default=30.0, gt=0)
     """How long records may wait for a consumer that does nothing before its process ends, to be started again."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then one file for each setting in ``APPROVALFLOW_SECRETS_DIR``, if that is given.
+
+        :raises FileNotFoundError: there is no such directory.
+        """
+        given = os.environ.get("APPROVALFLOW_SECRETS_DIR")
+        files = SecretsSettingsSource(settings_cls, Path(given).resolve(strict=True)) if given else file_secret_settings
+        return init_settings, env_settings, dotenv_settings, files
 
     @property
     def drain_seconds(self) -> float:
@@ -48,6 +69,9 @@ class ServiceSettings(BaseSettings):
     def _addressed(self) -> Self:
         if not all(":" in server for server in self.kafka.split(",")):
             raise ValueError("kafka: each server needs a port, as in 'broker:9092'")
+        named = bool(self.kafka_username), bool(self.kafka_password.get_secret_value())
+        if named != (self.kafka_security_protocol == "SASL_SSL",) * 2:
+            raise ValueError("kafka_username, kafka_password: SASL_SSL needs both, and nothing else takes either")
         return self
 
 

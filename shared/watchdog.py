@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -11,7 +12,9 @@ from aiokafka.errors import KafkaError
 from opentelemetry.metrics import Counter
 
 from shared import metrics
+from shared.clients import client
 from shared.process import background
+from shared.settings import ServiceSettings
 
 Positions = Mapping[TopicPartition, int]
 _LOOKS = 20
@@ -26,10 +29,10 @@ class Watchdog:
     and a process that slept are no stalls.
     """
 
-    def __init__(self, kafka: str, group: str, seconds: float, stalls: Counter) -> None:
+    def __init__(self, settings: ServiceSettings, group: str, seconds: float, stalls: Counter) -> None:
         self.stalled = False
         self._stalls = stalls
-        self._kafka = kafka
+        self._client = client(settings, "watchdog")
         self._seconds = seconds
         self._group = group
         self._handling = 0
@@ -64,7 +67,7 @@ class Watchdog:
     async def _watch(self, consumer: Callable[[], AIOKafkaConsumer | None]) -> None:
         while not self.stalled:
             try:
-                async with _reader(self._kafka) as reader:
+                async with _reader(self._client) as reader:
                     while not self.stalled:
                         await asyncio.sleep(self._seconds / _LOOKS)
                         await self._look(consumer(), reader)
@@ -108,10 +111,8 @@ async def _position(consumer: AIOKafkaConsumer, place: TopicPartition) -> int:
 
 
 @asynccontextmanager
-async def _reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
-    reader = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, client_id="approvalflow-watchdog", request_timeout_ms=5000, enable_auto_commit=False,
-    )
+async def _reader(client: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
+    reader = AIOKafkaConsumer(**client, request_timeout_ms=5000, enable_auto_commit=False)
     try:
         await reader.start()
         yield reader

@@ -23,6 +23,7 @@ from services.local.child import free_port
 from services.local.postgres import Postgres
 from shared.contracts.topics import TOPICS
 from shared.kafka import create_topics
+from shared.settings import ServiceSettings
 
 POSTGRES_IMAGE = "postgres:18"
 KAFKA_IMAGE = "apache/kafka:4.1.0"
@@ -193,7 +194,7 @@ async def _made_empty(bootstrap: str, names: list[str], partitions: int) -> bool
             await admin.delete_topics(sorted(present))
         while set(await admin.list_topics()) & set(names):
             await asyncio.sleep(0.05)
-        await create_topics(bootstrap, partitions)
+        await create_topics(ServiceSettings(kafka=bootstrap), partitions)
         found = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics(names)}
     except KafkaError:  # deletion is done in the background; the caller's deadline ends this
         return False

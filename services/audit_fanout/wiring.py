@@ -70,7 +70,7 @@ async def _follow(
         await kafka.commit(subscriber.consumer, offsets)
 
     # What gathers on the log is no stall.
-    watchdog = Watchdog(settings.kafka, f"{NAME}-{sink.name}", settings.stall_seconds + gather.seconds, metrics.stalls)
+    watchdog = Watchdog(settings, f"{NAME}-{sink.name}", settings.stall_seconds + gather.seconds, metrics.stalls)
     subscriber = kafka.subscribe(
         broker, EVENTS, f"{NAME}-{sink.name}", Consumer(pool, sink, commit, settings.quarantine_limit).handle,
         patience=None, around=watchdog.handling,

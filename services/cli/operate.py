@@ -1,4 +1,4 @@
-"""Migrations and topics."""
+"""Migrations, topics, and who may do what on the log."""
 
 import asyncio
 from typing import Annotated
@@ -24,6 +24,18 @@ def topics(
 ) -> None:
     """Create the topics that are missing; those that exist are left as they are."""
     from shared.kafka import create_topics
+    from shared.settings import ServiceSettings
 
-    for name in asyncio.run(create_topics(kafka_address(kafka, state)[0], partitions, replication)):
+    for name in asyncio.run(create_topics(ServiceSettings(kafka=kafka_address(kafka, state)[0]), partitions, replication)):
         typer.echo(name)
+
+
+def acls(
+    principal: Annotated[str, typer.Option(help="What the broker calls a service, {} being its name.")] = "User:{}",
+) -> None:
+    """Say what each service may do on the log: a line for each right, of options for Kafka's kafka-acls.sh."""
+    from shared.contracts.topics import acls
+
+    for one in acls():
+        who = principal.format(one.service)
+        typer.echo(f"--add --allow-principal {who} --operation {one.operation} --{one.resource} {one.name}")

@@ -26,7 +26,7 @@ from services.command.settings import Settings
 from services.command.tenants import Tenants
 from services.command.webhooks import Webhooks
 from shared import health, kafka, postgres, problems, telemetry
-from shared.contracts.topics import GROUPS
+from shared.contracts.topics import WATCHED
 from shared.lags import Lags
 from shared.openapi import complete
 from shared.process import background, on_stop, within
@@ -48,12 +48,12 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         stack.push_async_callback(within, settings.leave_seconds, broker.stop)
         await broker.start()
         await replies.positioned(subscriber, settings.reply_partition)
-        watchdog = Watchdog(settings.kafka, "command", settings.stall_seconds, metrics.STALLS)
+        watchdog = Watchdog(settings, "command", settings.stall_seconds, metrics.STALLS)
         await stack.enter_async_context(watchdog.watching(lambda: subscriber.consumer))
 
         metrics.begin()
         backlog = Backlog(settings.backlog_limit)
-        lags = Lags(settings.kafka, "command", {"decision": GROUPS["decision"]})
+        lags = Lags(settings, "command", WATCHED["command"])
         stack.push_async_callback(lags.close)
         measuring = asyncio.create_task(keep_measuring(lags, backlog))
         await stack.enter_async_context(background(measuring, settings.leave_seconds))

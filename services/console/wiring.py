@@ -24,7 +24,7 @@ from services.console.watch import Watch
 from shared import health, postgres, problems, telemetry
 from shared.callers import Callers
 from shared.clock import now
-from shared.contracts.topics import GROUPS
+from shared.contracts.topics import WATCHED
 from shared.lags import Lags
 from shared.openapi import complete
 from shared.process import background, keep, within
@@ -37,7 +37,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         pool = await postgres.connect_pool(settings.database.get_secret_value(), settings.pool_size, "approvalflow-console")
         stack.push_async_callback(within, settings.leave_seconds, pool.close)
         client = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
-        lags = Lags(settings.kafka, "console", GROUPS)
+        lags = Lags(settings, "console", WATCHED["console"])
         stack.push_async_callback(lags.close)
         services = {name: str(address).rstrip("/") for name, address in settings.services.items()}
 

@@ -31,7 +31,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
     engine = Engine(pool, settings.facts_max_age, settings.write_attempts)
     consumer = Consumer(pool, engine, publisher, commit, settings.part_records, settings.lanes,
                         settings.quarantine_limit)
-    watchdog = Watchdog(settings.kafka, GROUP, settings.stall_seconds, metrics.stalls)
+    watchdog = Watchdog(settings, GROUP, settings.stall_seconds, metrics.stalls)
     subscriber = kafka.subscribe(
         broker, INTAKE, GROUP, consumer.handle, max_records=settings.batch_records, waits_for=postgres.UNAVAILABLE,
         pace=settings.pace_seconds, around=watchdog.handling,

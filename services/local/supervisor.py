@@ -19,6 +19,7 @@ from services.local.postgres import Postgres
 from services.local.served import served
 from shared import postgres as schema
 from shared.kafka import create_topics
+from shared.settings import ServiceSettings
 
 SERVICES = ("command", "decision", "audit_fanout", "retention", "console")
 FIXED_PORTS = dict(zip((*SERVICES, "provider"), range(8080, 8086), strict=True))
@@ -126,7 +127,7 @@ async def _start(stack: Stack, services: tuple[str, ...], notice: Notice) -> Non
     await asyncio.gather(stack.postgres.start(), stack.broker.start())
     notice(f"broker: {stack.broker.kind}, at {stack.broker.bootstrap}")
     await asyncio.gather(
-        schema.migrate(stack.postgres.dsn()), create_topics(stack.broker.bootstrap, PARTITIONS)
+        schema.migrate(stack.postgres.dsn()), create_topics(ServiceSettings(kafka=stack.broker.bootstrap), PARTITIONS)
     )
     for name in services:
         stack.start_service(name)

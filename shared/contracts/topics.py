@@ -5,7 +5,7 @@ Topics of one flow have the same number of partitions; a record's consequence go
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 
@@ -101,5 +101,27 @@ REPLIES = Topic("approvalflow.replies.v1", ("decision",), ("command",), _routes(
 TOPICS = (INTAKE, EVENTS, REPLIES)
 GROUPS: Mapping[str, Topic] = {"decision": INTAKE, "audit-fanout-store": EVENTS, "audit-fanout-archive": EVENTS}
 """Each consumer group, and the topic whose offsets it commits; replies are followed by no group."""
+WATCHED: Mapping[str, Mapping[str, Topic]] = {"command": {"decision": INTAKE}, "console": GROUPS}
+"""The groups that each of these services looks how far they are."""
 TYPE_OF: Mapping[Model, Route] = {r.model: r for t in TOPICS for r in t.routes.values()}
 """The route of each message class."""
+
+
+class Access(NamedTuple):
+    """One thing that one service may do on the log, as an access control list of Kafka has it."""
+
+    service: str
+    operation: Literal["Describe", "Read", "Write"]
+    resource: Literal["group", "topic"]
+    name: str
+
+
+def acls() -> list[Access]:
+    """Everything that any service may do on the log; a broker with an authorizer refuses all else."""
+    may = {Access(service, "Write", "topic", topic.name) for topic in TOPICS for service in topic.producers}
+    may |= {Access(service, "Read", "topic", topic.name) for topic in TOPICS for service in topic.consumers}
+    may |= {Access(service, "Read", "group", group) for group, topic in GROUPS.items() for service in topic.consumers}
+    for service, groups in WATCHED.items():
+        may |= {Access(service, "Describe", "group", group) for group in groups}
+        may |= {Access(service, "Describe", "topic", topic.name) for topic in groups.values()}
+    return sorted(may)

@@ -3,13 +3,14 @@
 from aiokafka import TopicPartition
 from opentelemetry.metrics import get_meter
 
+from shared.settings import ServiceSettings
 from shared.watchdog import _LOOKS, Watchdog
 
 ONE, TWO = TopicPartition("t", 0), TopicPartition("t", 1)
 
 
 def a_watchdog() -> Watchdog:
-    return Watchdog("", "group", 1, get_meter("test").create_counter("test"))
+    return Watchdog(ServiceSettings(), "group", 1, get_meter("test").create_counter("test"))
 
 
 def test_a_partition_that_waits_and_does_not_move_is_stalled_and_no_other() -> None:
