@@ -97,6 +97,9 @@ class CallerSettings(ServiceSettings):
     encryption_key: SecretStr = SecretStr("")
     """Required. Fernet keys for what is kept secret, comma separated: the first encrypts, all decrypt."""
     token_skew_seconds: float = Field(default=5.0, ge=0, le=5)
+    max_body_bytes: int = Field(default=256 * 1024, ge=1024)
+    body_seconds: float = Field(default=10.0, gt=0)
+    """How long a body may take to arrive."""
     facts_max_age: timedelta = timedelta(hours=24)
     """Directory facts older than this allow nothing; ``decision`` reads the same setting."""
 

@@ -17,9 +17,6 @@ class Settings(CallerSettings):
     """Path or address of a key set with the vendor's public install keys."""
     data_center_sites: dict[SiteId, list[SecretStr]] = Field(default_factory=dict)
     """Per site, one secret, or two while one replaces the other."""
-    max_body_bytes: int = Field(default=256 * 1024, ge=1024)
-    body_seconds: float = Field(default=10.0, gt=0)
-    """How long a sender may take over its body."""
     max_past_seconds: float = Field(default=7 * 86_400.0, gt=0)
     max_future_seconds: float = Field(default=300.0, gt=0)
     max_in_flight: int = Field(default=500, ge=1)

@@ -20,12 +20,13 @@ from services.command.database import Away, Database
 from services.command.domain import Window
 from services.command.ingress import Api
 from services.command.lifecycle import Lifecycle
-from services.command.limits import BodyLimit, InFlight, Repeats
+from services.command.limits import InFlight, Repeats
 from services.command.publish import Publisher
 from services.command.settings import Settings
 from services.command.tenants import Tenants
 from services.command.webhooks import Webhooks
 from shared import health, kafka, postgres, problems, telemetry
+from shared.body import BodyLimit
 from shared.contracts.topics import WATCHED
 from shared.lags import Lags
 from shared.openapi import complete

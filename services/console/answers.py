@@ -106,6 +106,8 @@ class Waiting(Read):
     round: int
     submitted_at: AwareDatetime
     version: int
+    workflow_name: str
+    step_name: str
 
 
 class WaitingPage(Read):

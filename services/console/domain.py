@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from services.console.answers import Decision, Missing, StepAnswer, StepState
+from services.rules.state import Page
 from shared.contracts.events import Status
 from shared.contracts.workflow import Definition, Step
 
@@ -71,6 +73,30 @@ class Order(StrEnum):
 
     NEWEST = "newest"
     OLDEST = "oldest"
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happened to a page: its event, and what the person who caused it wrote."""
+
+    event_type: str
+    at: datetime
+    event: dict[str, Any]
+    comment: str | None
+
+    @property
+    def kind(self) -> str:
+        """The event's type without its namespace and version."""
+        return self.event_type.removeprefix("approvalflow.event.").rpartition(".v")[0]
+
+
+def takes_part(account_id: str, groups: Iterable[str], definition: Definition, page: Page, history: Iterable[Happening]) -> bool:
+    """May this person read what was written on an approval: its approvers, those who wrote the page, and who acted on it?"""
+    approvers = {(a.kind, a.id) for step in definition.steps for a in step.approvers}
+    return (
+        ("account", account_id) in approvers or any(("group", group) in approvers for group in groups)
+        or account_id in (page.author_id, page.editor_id) or any(h.event.get("actor_id") == account_id for h in history)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ PAGE: dict[str, Any] = {
 WAITING: dict[str, Any] = {
     "approvals": [{
         "approval_id": "98765-1", "page_id": "98765", "space_id": "98305", "page_version": 4, "workflow_id": _WORKFLOW,
-        "step": 0, "round": 1, "submitted_at": _AT, "version": 8,
+        "step": 0, "round": 1, "submitted_at": _AT, "version": 8, "workflow_name": "Policies", "step_name": "Review",
     }],
     "next": _CURSOR,
 }

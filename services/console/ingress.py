@@ -1,6 +1,6 @@
 """The read API. Every route names the site of its caller's token in each query, and needs no licence."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -8,19 +8,17 @@ from uuid import UUID
 
 import asyncpg
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.routing import APIRoute
 from pydantic import AfterValidator, AwareDatetime
 
-from services.console import metrics
 from services.console.answers import ApprovalAnswer, CommandAnswer, EntryPage, PageAnswer, WaitingPage, WorkflowAnswer
 from services.console.cursors import Cursors
-from services.console.domain import Index, Order, missing, steps, unchanged
+from services.console.domain import Index, Order, unchanged
+from services.console.measured import Measured
 from services.console.store import approvals, audit
 from services.rules.state import page_of
 from shared.callers import Callers
 from shared.clock import now
 from shared.contracts.base import AccountId, ObjectId
-from shared.contracts.events import Status
 from shared.contracts.reasons import Reason
 from shared.openapi import SECURITY, problem
 from shared.problems import Refusal
@@ -41,18 +39,9 @@ class Reads:
         return now() - self.facts_max_age
 
 
-class _Read(APIRoute):
+class _Read(Measured):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options | {"openapi_extra": {"security": SECURITY}})
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def measured(request: Request) -> Response:
-            with metrics.read(self.name):
-                return await handle(request)
-
-        return measured
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -103,13 +92,7 @@ async def approval(approval_id: ObjectId, by: By, reads: Needed, response: Respo
     if stored is None:
         raise Refusal(Reason.NOT_FOUND)
     response.headers["ETag"] = f'"{stored.version}"'
-    status, active = stored.run.status, stored.run.step
-    decided = [vote.decision.account_id for vote in stored.votes if vote.step == active]
-    return ApprovalAnswer(
-        **dict(stored.run), page_id=page_id, space_id=stored.space_id, version=stored.version,
-        steps=steps(stored.definition, status, active, stored.votes),
-        missing=missing(stored.definition.steps[active], stored.approvals, stored.seats, decided) if status is Status.OPEN else None,
-    )
+    return stored.answer(page_id)
 
 
 @routes.get(
@@ -136,7 +119,7 @@ async def my_decisions(by: By, reads: Needed, limit: Limit = 50, cursor: Cursor 
         raise Refusal(Reason.NOT_PERMITTED)
     question = ("decisions", by.site_id, account)
     place = reads.cursors.place(question, cursor)
-    found = await approvals.waiting(reads.pool, by.site_id, account, reads.oldest(), place, limit + 1)
+    found = await approvals.waiting(reads.pool, approvals.Mine(by.site_id, account, reads.oldest()), place, limit + 1)
     more = reads.cursors.after(question, (found[limit - 1].submitted_at, found[limit - 1].page_id)) if len(found) > limit else None
     return WaitingPage(approvals=tuple(found[:limit]), next=more)
 

@@ -12,15 +12,18 @@ from aiokafka.errors import KafkaError
 from cryptography.fernet import Fernet, MultiFernet
 from fastapi import FastAPI
 
-from services.console import ingress, operators
+from services.console import ingress
 from services.console.cursors import Cursors
 from services.console.headers import Guarded
 from services.console.ingress import Reads
-from services.console.operators import Operators
 from services.console.overview import Overview
 from services.console.settings import Settings
 from services.console.store import approvals
 from services.console.watch import Watch
+from services.console.web.app import application as pages
+from services.console.web.asking import Commands
+from services.console.web.signin import provider
+from services.console.web.state import Web
 from shared import health, postgres, problems, telemetry
 from shared.callers import Callers
 from shared.clock import now
@@ -49,10 +52,12 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         async def database() -> bool:
             return bool(await pool.fetchval("SELECT 1"))
 
+        overview = Overview(pool, lags, client, services, settings.look_seconds)
         app = application(settings, pool, client)
-        app.state.operators = Operators(settings.operator_password, Overview(pool, lags, client, services, settings.look_seconds))
-        app.include_router(operators.routes)
         app.include_router(health.router({"database": database}))
+        commands = Commands(client, settings.command_url, settings.command_seconds)
+        reads: Reads = app.state.reads
+        app.mount("", pages(Web(settings, pool, reads.callers, commands, reads.cursors, provider(settings), overview)))
         yield app
 
 
@@ -61,6 +66,7 @@ def application(settings: Settings, pool: asyncpg.Pool, client: httpx.AsyncClien
     fernet = MultiFernet([Fernet(key) for key in settings.encryption_keys()])
     callers = Callers(settings, partial(approvals.tenant, pool), fernet, client)
     app = Guarded(
+        provider=settings.oidc_issuer,
         title="ApprovalFlow console",
         version="1",
         description="Where approvals stand, what waits for whom, and the audit log.",

@@ -61,7 +61,7 @@ class Stack:
             "KAFKA": self.broker.bootstrap, "KAFKA_IDEMPOTENT": str(self.broker.idempotent), "PARTITIONS": str(PARTITIONS),
             "DATABASE": self.postgres.dsn(name), "HTTP_PORT": str(self.ports[name]),
             "ARCHIVE_URL": (self.state / "archive").as_uri(), "ARCHIVE_SECONDS": "1", "BASE_URL": self.address(name),
-            "CONSOLE_URL": self.address("console"),
+            "CONSOLE_URL": self.address("console"), "COMMAND_URL": self.address("command"),
             "SERVICES": ",".join(f"{s}={self.address(s)}" for s in SERVICES if s != "console"),
         }
         return self.issuer.environment() | {f"APPROVALFLOW_{key}": value for key, value in settings.items()}

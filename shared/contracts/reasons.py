@@ -12,6 +12,7 @@ class Reason(StrEnum):
     TIME_OUT_OF_RANGE = "time_out_of_range"
     UNAUTHENTICATED = "unauthenticated"
     SITE_MISMATCH = "site_mismatch"
+    CROSS_ORIGIN = "cross_origin"
     NOT_PERMITTED = "not_permitted"
     LICENCE_INACTIVE = "licence_inactive"
     IDEMPOTENCY_KEY_MISSING = "idempotency_key_missing"
@@ -42,6 +43,7 @@ DESCRIPTION: dict[Reason, tuple[HTTPStatus, str]] = {
     Reason.TIME_OUT_OF_RANGE: (HTTPStatus.UNPROCESSABLE_ENTITY, "The time given is too far in the past or the future."),
     Reason.UNAUTHENTICATED: (HTTPStatus.UNAUTHORIZED, "The signature or token was not accepted."),
     Reason.SITE_MISMATCH: (HTTPStatus.FORBIDDEN, "What is asked for belongs to another site."),
+    Reason.CROSS_ORIGIN: (HTTPStatus.FORBIDDEN, "The form was sent from a page that is not ours."),
     Reason.NOT_PERMITTED: (HTTPStatus.FORBIDDEN, "Only a space admin or an owner of the workflow may do this."),
     Reason.LICENCE_INACTIVE: (HTTPStatus.FORBIDDEN, "The app has no active licence on this site."),
     Reason.IDEMPOTENCY_KEY_MISSING: (HTTPStatus.BAD_REQUEST, "A change needs an Idempotency-Key header."),

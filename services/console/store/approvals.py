@@ -8,11 +8,12 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from services.console.answers import CommandAnswer, Decision, PageAnswer, Run, Waiting, WorkflowAnswer
+from services.console.answers import ApprovalAnswer, CommandAnswer, Decision, PageAnswer, Run, Waiting, WorkflowAnswer
 from services.console.cursors import Place
-from services.console.domain import Vote
+from services.console.domain import Order, Vote, missing, steps
 from services.rules.state import approval_id
 from shared.callers import Tenant
+from shared.contracts.events import Status
 from shared.contracts.workflow import Definition
 
 _TENANT = "SELECT client_key, site_id, encrypted_secret, installed FROM command.connect_tenant WHERE client_key = $1"
@@ -35,6 +36,16 @@ class Stored:
     seats: int
     definition: Definition
     votes: tuple[Vote, ...]
+
+    def answer(self, page_id: str) -> ApprovalAnswer:
+        """It as shown: its steps, who may decide and who has, and what is missing."""
+        status, active = self.run.status, self.run.step
+        decided = [vote.decision.account_id for vote in self.votes if vote.step == active]
+        return ApprovalAnswer(
+            **dict(self.run), page_id=page_id, space_id=self.space_id, version=self.version,
+            steps=steps(self.definition, status, active, self.votes),
+            missing=missing(self.definition.steps[active], self.approvals, self.seats, decided) if status is Status.OPEN else None,
+        )
 
 
 _APPROVAL = """
@@ -99,7 +110,7 @@ async def page(pool: asyncpg.Pool, site_id: str, page_id: str) -> PageAnswer | N
 
 
 # Whom a step names is few beside what is open, so it starts from the caller's names, not from the open approvals.
-_WAITING = """
+_MINE = """
 WITH mine AS (
     SELECT 'account' AS kind, $2 AS approver_id
     UNION ALL
@@ -110,22 +121,39 @@ WITH mine AS (
     FROM mine JOIN approvals.step_approver s ON s.site_id = $1 AND s.kind = mine.kind AND s.approver_id = mine.approver_id
 )
 SELECT p.page_id, p.run, p.space_id, p.approved_version AS page_version, p.workflow_id, p.step, p.round, p.submitted_at,
-    p.version
+    p.version, d.body ->> 'name' AS workflow_name, d.body -> 'steps' -> p.step::integer ->> 'name' AS step_name
 FROM named n JOIN approvals.page p ON p.site_id = $1 AND p.workflow_id = n.workflow_id
     AND p.workflow_version = n.workflow_version AND p.step = n.step AND p.status = 'open'
-WHERE (p.submitted_at, p.page_id) > (coalesce($4, '-infinity'::timestamptz), coalesce($5, '')) AND NOT EXISTS (
+JOIN approvals.definition d ON d.site_id = $1 AND d.workflow_id = p.workflow_id AND d.workflow_version = p.workflow_version
+WHERE {place} AND ($7::text IS NULL OR p.space_id = $7) AND NOT EXISTS (
     SELECT FROM approvals.outcome o WHERE o.site_id = $1 AND o.page_id = p.page_id AND o.run = p.run
     AND o.round = p.round AND o.step = p.step AND o.voter_id = $2
 )
-ORDER BY p.submitted_at, p.page_id LIMIT $6
+ORDER BY p.submitted_at {direction}, p.page_id {direction} LIMIT $6
 """
+_WAITING = {
+    Order.OLDEST: _MINE.format(
+        place="(p.submitted_at, p.page_id) > (coalesce($4, '-infinity'::timestamptz), coalesce($5, ''))", direction="ASC"),
+    Order.NEWEST: _MINE.format(
+        place="($4::timestamptz IS NULL OR (p.submitted_at, p.page_id) < ($4, $5::text))", direction="DESC"),
+}
 
 
-async def waiting(
-    pool: asyncpg.Pool, site_id: str, account_id: str, oldest: datetime, after: Place | None, limit: int
-) -> list[Waiting]:
-    """Open approvals that wait for this person, oldest first; a group last read before ``oldest`` lets nobody decide."""
-    rows = await pool.fetch(_WAITING, site_id, account_id, oldest, *(after or (None, None)), limit)
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """Whose open decisions; a group last read before ``oldest`` lets nobody decide. ``space_id`` None: of all spaces."""
+
+    site_id: str
+    account_id: str
+    oldest: datetime
+    space_id: str | None = None
+    order: Order = Order.OLDEST
+
+
+async def waiting(pool: asyncpg.Pool, mine: Mine, after: Place | None, limit: int) -> list[Waiting]:
+    """Open approvals that wait for this person, in order, from behind ``after`` on."""
+    place = after or (None, None)
+    rows = await pool.fetch(_WAITING[mine.order], mine.site_id, mine.account_id, mine.oldest, *place, limit, mine.space_id)
     return [Waiting.model_validate({**row, "approval_id": approval_id(row["page_id"], row["run"])}) for row in rows]
 
 

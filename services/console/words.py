@@ -1,0 +1,91 @@
+"""Pure: reasons and events as people read them, and what to do next."""
+
+from dataclasses import dataclass
+
+from services.console.answers import ApprovalAnswer
+from services.console.domain import Happening
+from shared.contracts.events import Status
+from shared.contracts.reasons import DESCRIPTION, Reason
+from shared.contracts.workflow import All, Quorum, Rule
+
+_NEXT: dict[Reason, str] = {
+    Reason.LICENCE_INACTIVE: "Until whoever administers the site renews it, everything can be read, but nothing changed.",
+    Reason.FACTS_STALE: "The app reads groups and space admins again by itself; try again in a while.",
+    Reason.COMMENT_REQUIRED: "Say in a few words what must change.",
+    Reason.UNAVAILABLE: "What you wrote is still here; send it again in a moment.",
+    Reason.FOUR_EYES: "Somebody else must approve what you wrote. You may reject it.",
+    Reason.UNAUTHENTICATED: "Sign in again, then send it once more: what you wrote is still here.",
+    Reason.CROSS_ORIGIN: "Open the page here and send the form from there.",
+}
+"""What a person may do about a reason, where that is not plain."""
+
+
+def refused(reason: Reason) -> str:
+    """Why something was not done, and what may be done about it."""
+    return f"{DESCRIPTION[reason][1]} {_NEXT.get(reason, '')}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a person was looking at while they decided."""
+
+    page_version: int
+    step: int
+    round: int
+
+
+def conflict(reason: Reason, seen: Seen, approval: ApprovalAnswer, page_version: int | None) -> str:
+    """Why a decision was not taken, by what has changed since the person looked."""
+    newest = max(page_version or 0, approval.page_version)
+    if reason in (Reason.PAGE_VERSION_STALE, Reason.VERSION_CONFLICT, Reason.APPROVAL_CLOSED) and newest > seen.page_version:
+        changed = f"The page changed to version {newest} while you decided on version {seen.page_version}."
+        return f"{changed} Look at version {newest} before you decide."
+    if reason is Reason.APPROVAL_CLOSED:
+        return f"The approval ended while you decided: it was {approval.status}."
+    if reason is Reason.VERSION_CONFLICT and approval.round > seen.round:
+        return "The approval went back to its first step while you decided. What was decided before counts no more."
+    if reason in (Reason.VERSION_CONFLICT, Reason.NOT_AN_APPROVER) and approval.step > seen.step:
+        done, now = approval.steps[seen.step].name, approval.steps[approval.step].name
+        return f"Step “{done}” was completed while you decided. The approval now waits at “{now}”."
+    return refused(reason)
+
+
+def rule(asked: Rule, approvers: int) -> str:
+    """When a step is complete."""
+    if isinstance(asked, All):
+        return "everyone must approve" if approvers > 1 else "must approve"
+    if isinstance(asked, Quorum):
+        return f"{asked.n} people must approve"
+    return "one approval is enough"
+
+
+def status(found: Status) -> str:
+    """Where an approval stands."""
+    return {Status.OPEN: "Waiting", Status.APPROVED: "Approved", Status.REJECTED: "Rejected", Status.CANCELLED: "Cancelled"}[found]
+
+
+_CAUSES = {
+    "command": "by a person", "edited": "since the page was edited", "trashed": "since the page was moved to the trash",
+    "archived": "since the page was archived", "removed": "since the page was deleted", "space_removed": "since its space was deleted",
+    "workflow_archived": "since its workflow was archived", "uninstalled": "since the app was uninstalled",
+}
+
+
+def happened(what: Happening) -> str:
+    """What happened, without who did it."""
+    event = what.event
+    step = f"step {event.get('step', 0) + 1}"
+    if what.kind == "decision-recorded":
+        done = " and completed it" if event.get("step_completed") and event.get("verdict") == "approve" else ""
+        return f"{'approved' if event.get('verdict') == 'approve' else 'rejected'} {step}{done}"
+    if what.kind == "approval-submitted":
+        return f"put version {event.get('page_version')} up for approval"
+    if what.kind == "approval-reset":
+        because = " since the page was edited" if event.get("cause") == "edited" else ""
+        return f"the approval went back to step 1 at version {event.get('page_version')}{because}"
+    if what.kind == "approval-kept":
+        return f"the page was edited; the approval goes on at version {event.get('page_version')}"
+    if what.kind == "approval-cancelled":
+        return f"the approval was cancelled {_CAUSES.get(str(event.get('cause')), '')}".strip()
+    version = event.get("page_version")
+    return f"the page was {event.get('change', 'changed')}" + (f" (version {version})" if version else "")
