@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright
 
 from services.local.supervisor import Stack
@@ -75,6 +76,12 @@ class Visitor:
                 assert width <= size["width"], f"{name}: {width} px on a {kind}"
         await self.page.emulate_media(color_scheme="light")
         await self.page.set_viewport_size(DESK)  # type: ignore[arg-type]  # a width and a height
+
+
+async def accessible(visitor: Visitor) -> None:
+    """No axe rule is broken."""
+    found = await Axe().run(visitor.page)
+    assert found.violations_count == 0, found.generate_report()
 
 
 @asynccontextmanager

@@ -1,16 +1,9 @@
 """What an approver does: finds what waits, sees why, decides, and is told what changed meanwhile."""
 
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.e2e.browser.conftest import Visitor
+from tests.e2e.browser.conftest import Visitor, accessible
 from tests.e2e.site import ANN, BOB, CAROL, Site, approvers, step
-
-
-async def accessible(visitor: Visitor) -> None:
-    """No axe rule is broken."""
-    found = await Axe().run(visitor.page)
-    assert found.violations_count == 0, found.generate_report()
 
 
 async def test_a_decision_from_the_list_to_the_history(ann: Visitor, site: Site) -> None:
