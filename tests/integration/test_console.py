@@ -288,7 +288,7 @@ async def test_the_document_says_how_to_sign_and_its_examples_are_answers(consol
     schemas = document["components"]["schemas"]
     assert {path.partition("?")[0] for path in document["paths"]} >= {"/v1/me/decisions", "/v1/audit/pages/{page_id}"}
     for path in document["paths"].values():
-        assert path["get"]["security"] == [{"forge": []}, {"connect": []}]
+        assert path["get"]["security"] == [{"forge": []}, {"connect": []}, {"person": []}]
         assert "422" not in path["get"]["responses"]
     for model in (answers.ApprovalAnswer, answers.PageAnswer, answers.WaitingPage, answers.WorkflowAnswer, answers.EntryPage,
                   answers.CommandAnswer):

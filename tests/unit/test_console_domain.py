@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet, MultiFernet
 from services.console.answers import Decision, StepState
 from services.console.cursors import Cursors, Place
 from services.console.domain import Growth, Vote, missing, steps, unchanged
-from services.console.operators import ago, kind
+from services.console.web.render import ago, kind
 from services.console.settings import Settings
 from shared.contracts.commands import Verdict
 from shared.contracts.events import Status

@@ -110,7 +110,15 @@ async def page(pool: asyncpg.Pool, site_id: str, page_id: str) -> PageAnswer | N
 
 
 # Whom a step names is few beside what is open, so it starts from the caller's names, not from the open approvals.
-_MINE = """
+_BEHIND = {
+    Order.OLDEST: ("(p.submitted_at, p.page_id) > (coalesce($4, '-infinity'::timestamptz), coalesce($5, ''))", "ASC"),
+    Order.NEWEST: ("($4::timestamptz IS NULL OR (p.submitted_at, p.page_id) < ($4, $5::text))", "DESC"),
+}
+
+
+def _waiting(order: Order) -> str:
+    behind, direction = _BEHIND[order]
+    return f"""
 WITH mine AS (
     SELECT 'account' AS kind, $2 AS approver_id
     UNION ALL
@@ -125,18 +133,15 @@ SELECT p.page_id, p.run, p.space_id, p.approved_version AS page_version, p.workf
 FROM named n JOIN approvals.page p ON p.site_id = $1 AND p.workflow_id = n.workflow_id
     AND p.workflow_version = n.workflow_version AND p.step = n.step AND p.status = 'open'
 JOIN approvals.definition d ON d.site_id = $1 AND d.workflow_id = p.workflow_id AND d.workflow_version = p.workflow_version
-WHERE {place} AND ($7::text IS NULL OR p.space_id = $7) AND NOT EXISTS (
+WHERE {behind} AND ($7::text IS NULL OR p.space_id = $7) AND NOT EXISTS (
     SELECT FROM approvals.outcome o WHERE o.site_id = $1 AND o.page_id = p.page_id AND o.run = p.run
     AND o.round = p.round AND o.step = p.step AND o.voter_id = $2
 )
 ORDER BY p.submitted_at {direction}, p.page_id {direction} LIMIT $6
 """
-_WAITING = {
-    Order.OLDEST: _MINE.format(
-        place="(p.submitted_at, p.page_id) > (coalesce($4, '-infinity'::timestamptz), coalesce($5, ''))", direction="ASC"),
-    Order.NEWEST: _MINE.format(
-        place="($4::timestamptz IS NULL OR (p.submitted_at, p.page_id) < ($4, $5::text))", direction="DESC"),
-}
+
+
+_WAITING = {order: _waiting(order) for order in Order}
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ async def signed_in(request: Request, needed: Needed) -> Response:
         request.session.clear()
         raise Refusal(Reason.UNAUTHENTICATED) from None
     if len(id_token) > _LARGEST:
-        structlog.get_logger().error("id token too large", size=len(id_token))
+        structlog.get_logger().error("id token too large", count=len(id_token))
         raise Refusal(Reason.TOO_LARGE)
     name = tokens.get("userinfo", {}).get("name") or principal.caller.account_id
     request.session.clear()
