@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 
 from services.local.supervisor import Stack
 from shared.clock import now
@@ -20,7 +20,7 @@ from tests.e2e.site import ANN, Site
 
 SCREENSHOTS = Path(os.environ.get("APPROVALFLOW_SCREENSHOTS", "build/screenshots"))
 """Kept as artefacts of the run."""
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+PHONE, DESK = ViewportSize(width=390, height=844), ViewportSize(width=1280, height=900)
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -68,14 +68,14 @@ class Visitor:
         """Keep what it looks like, at a desk and on a phone, light and dark; nothing may be wider than the phone."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         for scheme in ("light", "dark"):
-            await self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its literals
+            await self.page.emulate_media(color_scheme=scheme)
             for size, kind in ((DESK, "desk"), (PHONE, "phone")):
-                await self.page.set_viewport_size(size)  # type: ignore[arg-type]  # a width and a height
+                await self.page.set_viewport_size(size)
                 await self.page.screenshot(path=SCREENSHOTS / f"{name}-{kind}-{scheme}.png", full_page=True)
                 width = await self.page.evaluate("document.documentElement.scrollWidth")
                 assert width <= size["width"], f"{name}: {width} px on a {kind}"
         await self.page.emulate_media(color_scheme="light")
-        await self.page.set_viewport_size(DESK)  # type: ignore[arg-type]  # a width and a height
+        await self.page.set_viewport_size(DESK)
 
 
 async def accessible(visitor: Visitor) -> None:
@@ -87,7 +87,7 @@ async def accessible(visitor: Visitor) -> None:
 @asynccontextmanager
 async def visiting(browser: Browser, stack: Stack, **options: Any) -> AsyncIterator[Visitor]:
     """A browser profile for the length of the block; no page of it may complain on its console."""
-    async with await browser.new_context(viewport=DESK, **options) as context:  # type: ignore[arg-type]  # a width and a height
+    async with await browser.new_context(viewport=DESK, **options) as context:
         page = await context.new_page()
         page.set_default_timeout(15_000)
         visitor = Visitor(page, stack, [])
