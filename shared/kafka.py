@@ -51,11 +51,14 @@ _HEARTBEAT_MS = 500
 """A member hears with its next heartbeat that another came or left; until then the partitions of one that left stand still."""
 
 
-def connect(settings: ServiceSettings, service: str, request_seconds: float = 10) -> KafkaBroker:
-    """A broker that publishes only with every replica's acknowledgement; a fetch may wait less than ``request_seconds``."""
+def connect(settings: ServiceSettings, service: str, request_seconds: float = 10, *, publishes: bool = True) -> KafkaBroker:
+    """A broker that publishes only with every replica's acknowledgement; a fetch may wait less than ``request_seconds``.
+
+    One that ``publishes`` nothing asks for no idempotent producer, which a secured broker gives only to those who may write.
+    """
     return KafkaBroker(
         settings.kafka.split(","), client_id=f"approvalflow-{service}", security=security(settings), acks="all",
-        enable_idempotence=settings.kafka_idempotent, logger=None, graceful_timeout=settings.drain_seconds,
+        enable_idempotence=settings.kafka_idempotent and publishes, logger=None, graceful_timeout=settings.drain_seconds,
         request_timeout_ms=int(request_seconds * 1000), apply_types=False,
     )
 

@@ -64,7 +64,7 @@ async def _follow(
     stack: contextlib.AsyncExitStack, settings: Settings, pool: asyncpg.Pool, sink: Sink, gather: Gather,
 ) -> tuple[Watchdog, Callable[[], AIOKafkaConsumer]]:
     """Start a sink with connections of its own. One that fails is tried for ever, and holds up no other."""
-    broker = kafka.connect(settings, f"{NAME}-{sink.name}", request_seconds=10 + gather.seconds)
+    broker = kafka.connect(settings, f"{NAME}-{sink.name}", request_seconds=10 + gather.seconds, publishes=False)
 
     async def commit(offsets: dict[TopicPartition, int]) -> None:
         await kafka.commit(subscriber.consumer, offsets)

@@ -7,7 +7,7 @@ import subprocess
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -92,13 +92,27 @@ class Broker:
             (_LIBRARIES / ".complete").touch()
         data, properties = self._directory / "data", self._directory / "server.properties"
         self._directory.mkdir(parents=True, exist_ok=True)
-        properties.write_text(_PROPERTIES.substitute(self._listeners(), controller=free_port(), data=data))
+        controller = free_port()
+        text = _PROPERTIES.substitute(self._listeners(), controller=controller, data=data)
+        properties.write_text(text + self._more_properties(controller))
         java = ["java", "-cp", f"{_LIBRARIES}/*"]
         if not (data / "meta.properties").exists():
             tool = [*java, "kafka.tools.StorageTool"]
             uuid = subprocess.run([*tool, "random-uuid"], check=True, capture_output=True, text=True).stdout.split()[-1]  # noqa: S603 - ours
-            subprocess.run([*tool, "format", "-t", uuid, "-c", properties], check=True, capture_output=True)  # noqa: S603 - our own command
+            subprocess.run([*tool, "format", "-t", uuid, "-c", properties, *self._accounts()], check=True, capture_output=True)  # noqa: S603 - ours
         return Child("kafka", [java[0], *_JVM, *java[1:], "kafka.Kafka", properties], self._directory / "kafka.log")
+
+    def _more_properties(self, controller: int) -> str:  # noqa: ARG002 - for those who have some
+        """Lines to add, or to replace others by, since the last of a name counts; ``controller`` is that listener's port."""
+        return ""
+
+    def _accounts(self) -> list[str]:
+        """Options of what formats the storage, which make accounts."""
+        return []
+
+    def _client(self) -> dict[str, Any]:
+        """How to ask whether it answers."""
+        return {"bootstrap_servers": self.bootstrap}
 
     def _listeners(self) -> dict[str, str]:
         own = {"listeners": f"PLAINTEXT://127.0.0.1:{self.port}", "advertised": f"PLAINTEXT://127.0.0.1:{self.port}"}
@@ -117,7 +131,7 @@ class Broker:
         ], self._directory / "broker.log")
 
     async def _answers(self) -> bool:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=2000)
+        admin = AIOKafkaAdminClient(**self._client(), request_timeout_ms=2000)
         try:
             await admin.start()
             await admin.describe_cluster()
