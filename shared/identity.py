@@ -37,16 +37,17 @@ def verify_identity(token: str, keys: Keys, trust: Trust, now: datetime, skew: f
     expires = tokens.in_time(claims, now, skew, required=("exp", "iat"))
     if not trust.issuer or claims.get("iss") != trust.issuer or not _ours(claims, trust.client_id):
         raise Unauthenticated
+    operator = OPERATOR in tokens.several(claims.get(trust.roles_claim))
     try:
         caller = Caller(
             channel=Channel.CONSOLE, environment=trust.environment, licence=Licence.UNKNOWN, account_id=claims[trust.account_claim],
+            operator=operator,
         )
     except (KeyError, ValidationError):
         raise Unauthenticated from None
     if caller.account_id is None:
         raise Unauthenticated
-    operator = OPERATOR in tokens.several(claims.get(trust.roles_claim))
-    return Principal(tokens.site_of(claims.get(trust.site_claim)), caller, str(claims.get("jti", "")), expires, operator)
+    return Principal(tokens.site_of(claims.get(trust.site_claim)), caller, str(claims.get("jti", "")), expires)
 
 
 def _ours(claims: dict[str, Any], client_id: str) -> bool:

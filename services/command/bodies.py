@@ -61,6 +61,13 @@ class Owners(Command):
     read_at: Moment
 
 
+class Release(Command):
+    """The key whose records are to be handled again; with ``set_aside``, but for the first, which can never be read."""
+
+    key: str = Field(max_length=2000, pattern=r"^[^\x00]*$")
+    set_aside: bool = False
+
+
 class SiteLicence(Command):
     """Whether the site's licence is active, and when that was read."""
 

@@ -15,6 +15,8 @@ from services.rules.state import Known, Page
 from shared.contracts import commands as c
 from shared.contracts.reasons import Reason
 
+_ALWAYS = (c.SetLicence, c.RecordGroupMembers, c.RecordSpaceAdmins, c.RecordWorkflowOwners, c.ReleaseQuarantine)
+"""Judged by ``decision`` alone, and whatever the licence."""
 PAGE = (c.SubmitApproval, c.RecordDecision, c.ResetApproval, c.CancelApproval)
 _UNSURE = frozenset(
     {
@@ -59,7 +61,7 @@ def _wanted(command: c.SiteCommand, page: Page | None) -> Wanted:
 
 def judge(command: c.SiteCommand, page: Page | None, known: Known) -> Reason | None:
     """The certain refusals. With no licence nothing else needs to be known."""
-    if isinstance(command, (c.SetLicence, c.RecordGroupMembers, c.RecordSpaceAdmins, c.RecordWorkflowOwners)):
+    if isinstance(command, _ALWAYS):
         return None
     if reason := guards.licence(command.caller, known.licence_active):
         return reason if known.licence_active is not None or command.caller.licence != "unknown" else None

@@ -113,9 +113,9 @@ def _route(handler: Any) -> Any:
 
 
 def _permitted(endpoint: Endpoint, principal: Principal) -> None:
-    """Directory facts come from the app alone; everything else needs a person."""
+    """Directory facts come from the app alone, releases from operators; everything else needs a person."""
     caller = principal.caller
-    if not (caller.app if endpoint.by == "app" else caller.account_id is not None):
+    if not {"app": caller.app, "operator": caller.operator, "person": caller.account_id is not None}[endpoint.by]:
         raise Refusal(Reason.NOT_PERMITTED)
 
 

@@ -14,12 +14,14 @@ from services.command.bodies import (
     NextDefinition,
     Nothing,
     Owners,
+    Release,
     SiteLicence,
 )
 from services.rules.state import page_of
 from shared.contracts import commands as c
 from shared.contracts.base import Caller, Command
 from shared.contracts.reasons import Reason
+from shared.contracts.topics import site_of
 from shared.problems import Refusal
 
 
@@ -61,7 +63,7 @@ class Endpoint:
     method: Literal["POST", "PUT", "DELETE"]
     path: str
     body: type[Command]
-    by: Literal["person", "app"]
+    by: Literal["person", "app", "operator"]
     build: Callable[[Asked, Any], c.SiteCommand]
     summary: str
     example: Mapping[str, Any] | None = None
@@ -125,6 +127,11 @@ def _owners(asked: Asked, body: Owners) -> c.SiteCommand:
 
 def _licence(asked: Asked, body: SiteLicence) -> c.SiteCommand:
     return c.SetLicence(**asked.common(), **dict(body))
+
+
+def _release(asked: Asked, body: Release) -> c.SiteCommand:
+    """Audited where the records belong, whatever site the operator is of."""
+    return c.ReleaseQuarantine(caller=asked.caller, site_id=site_of(body.key), **dict(body))
 
 
 _DEFINITION = {
@@ -222,6 +229,15 @@ ENDPOINTS = (
         _licence,
         "Record the licence of a site",
         {"active": True, "read_at": _READ_AT},
+    ),
+    Endpoint(
+        "POST",
+        "/v1/quarantine/releases",
+        Release,
+        "operator",
+        _release,
+        "Handle again what waits in quarantine under a key",
+        {"key": "a1b2:98765"},
     ),
 )
 """Every command this service accepts."""

@@ -11,7 +11,7 @@ from services.decision.parse import PAGES, read_item
 from services.decision.store import pages, quarantine, sites
 from services.decision.store.quarantine import Held
 from shared.clock import now
-from shared.contracts.base import Channel
+from shared.contracts.base import Caller, Channel
 from shared.contracts.commands import ReleaseQuarantine
 from shared.contracts.envelope import Unreadable
 from shared.contracts.events import CommandRefused, QuarantineReleased
@@ -31,6 +31,19 @@ class _Kept:
     timestamp: int = field(default=0)
 
 
+def read_held(held: Held) -> Item:
+    """Read a record that is kept.
+
+    :raises Unreadable: it can never be handled as it is.
+    """
+    return read_item(_Kept(held.topic, held.partition, held.offset, held.key.encode(), held.value, held.headers))
+
+
+def _may_release(caller: Caller) -> bool:
+    """Our own tools, and an operator who signed in to the console."""
+    return caller.channel is Channel.SYSTEM or (caller.channel is Channel.CONSOLE and caller.operator)
+
+
 class Release:
     """Settles one ``ReleaseQuarantine``. Run again after a crash, it goes on where it stopped."""
 
@@ -47,7 +60,7 @@ class Release:
         settled: Settled = []
         done: list[Held] = []
         remaining = 0
-        if command.caller.channel is Channel.SYSTEM:
+        if _may_release(command.caller):
             async with self._pool.acquire() as db:
                 waiting = await quarantine.waiting(db, command.key)
             done, settled = await self._settle_held(waiting, set_aside=command.set_aside)
@@ -60,7 +73,7 @@ class Release:
         done: list[Held] = []
         for position, held in enumerate(waiting):
             try:
-                item = read_item(_Kept(held.topic, held.partition, held.offset, held.key.encode(), held.value, held.headers))
+                item = read_held(held)
             except Unreadable:
                 if not set_aside or position:
                     break
@@ -93,7 +106,7 @@ class Release:
             about = {"site_id": command.site_id, "command_id": str(item.envelope.id), "occurred_at": at,
                      "actor_id": command.caller.account_id}
             event: CommandRefused | QuarantineReleased
-            if command.caller.channel is Channel.SYSTEM:
+            if _may_release(command.caller):
                 event = QuarantineReleased.model_validate(about | {"released": released, "remaining": remaining})
             else:
                 event = CommandRefused.model_validate(

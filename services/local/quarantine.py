@@ -10,13 +10,12 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import orjson
-from pydantic import TypeAdapter, ValidationError
 
 from shared.clock import now
-from shared.contracts.base import SYSTEM, SiteId
+from shared.contracts.base import SYSTEM
 from shared.contracts.commands import ReleaseQuarantine
 from shared.contracts.envelope import headers
-from shared.contracts.topics import INTAKE
+from shared.contracts.topics import INTAKE, site_of
 from shared.kafka import BatchPublisher, Outgoing
 from shared.settings import ServiceSettings
 
@@ -62,15 +61,6 @@ async def waiting(db: asyncpg.Connection, key: str | None = None, *, aside: bool
     return [Waiting(**row) for row in await db.fetch(_LIST, key, aside, limit)]
 
 
-def site_of(key: str) -> str:
-    """The site that a key begins with; a record without a proper key belongs to none, and its release is audited apart."""
-    try:
-        return _SITE.validate_python(key.partition(":")[0])
-    except ValidationError:
-        return "no-site"
-
-
-_SITE: TypeAdapter[str] = TypeAdapter(SiteId)
 _OUTCOME = "SELECT reason, event::text FROM approvals.outcome WHERE command_id = $1"
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from operator import not_
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
@@ -83,7 +84,8 @@ class Caller(Command):
     """What the verified token proved. Decided on by ``decision`` exactly as ``command`` saw it.
 
     ``account_id`` is None where no person stands behind the message; ``app`` is true when the
-    upstream app itself speaks, which may push directory facts but never decide.
+    upstream app itself speaks, which may push directory facts but never decide; ``operator`` when the
+    person runs the system, which lets them release what waits in quarantine and nothing else.
     """
 
     channel: Channel
@@ -91,6 +93,7 @@ class Caller(Command):
     licence: Licence
     account_id: AccountId | None = None
     app: bool = False
+    operator: bool = Field(default=False, exclude_if=not_)  # said only where it is so: a reader may not know it yet
 
 
 SYSTEM = Caller(channel=Channel.SYSTEM, environment=Environment.OTHER, licence=Licence.UNKNOWN)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.contracts import commands as c
 from shared.contracts import events as e
 from shared.contracts import facts as f
+from shared.contracts.base import SiteId
 from shared.contracts.replies import Outcome
 
 Model = type[BaseModel]
@@ -63,6 +64,17 @@ def _site(m: c.SiteCommand | f.Fact) -> str:
 
 def _held(m: c.ReleaseQuarantine) -> str:
     return m.key
+
+
+_SITE: TypeAdapter[str] = TypeAdapter(SiteId)
+
+
+def site_of(key: str) -> str:
+    """The site that a key begins with; ``no-site`` for that of a record without a proper one."""
+    try:
+        return _SITE.validate_python(key.partition(":")[0])
+    except ValidationError:
+        return "no-site"
 
 
 def _kebab(name: str) -> str:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
+import orjson
 import pytest
 from aiokafka import TopicPartition
 from pydantic import BaseModel
@@ -14,9 +15,10 @@ from pydantic import BaseModel
 from services.decision.consume import Consumer
 from services.decision.engine import Engine
 from shared.clock import now
-from shared.contracts.base import SYSTEM
+from shared.contracts.base import SYSTEM, Caller, Channel, Licence
 from shared.contracts.commands import CreateWorkflow, RecordGroupMembers, RecordSpaceAdmins, ReleaseQuarantine
 from shared.contracts.envelope import headers
+from shared.contracts.events import QuarantineReleased
 from shared.contracts.topics import INTAKE, REPLIES, TYPE_OF
 from shared.contracts.workflow import All, Quorum
 from shared.kafka import Outgoing
@@ -109,6 +111,7 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
     create = CreateWorkflow(site_id="-", caller=a_caller(DAVE), workflow_id=WORKFLOW, space_id=SPACE, definition=definition)
     await consumer.handle([lane.record(admins), lane.record(create), lane.record(a_submission())])
     yield Bench(consumer, log, lane, pool)
+    await pool.execute("DELETE FROM approvals.quarantine")
     await pool.close()
 
 
@@ -200,10 +203,26 @@ async def test_poison_holds_up_its_own_key_only_and_release_replays_in_order(ben
     assert [r["set_aside"] for r in left] == [True]
 
 
-async def test_only_our_own_services_release(bench: Bench) -> None:
-    release = ReleaseQuarantine(site_id="-", caller=a_caller(CAROL), key=f"{bench.lane.site}:900")
+@pytest.mark.parametrize("caller", [
+    a_caller(CAROL), a_caller(None), a_caller(CAROL, channel=Channel.CONSOLE), a_caller(CAROL, operator=True),
+], ids=["person", "app", "visitor", "operator-by-forge"])
+async def test_nobody_else_releases(bench: Bench, caller: Caller) -> None:
+    await bench.consumer.handle([bench.lane.poison(f"{bench.lane.site}:900".encode())])
+    release = ReleaseQuarantine(site_id="-", caller=caller, key=f"{bench.lane.site}:900", set_aside=True)
     await bench.consumer.handle([bench.lane.record(release)])
     assert await bench.count("approvals.outcome", "reason = 'not_permitted'") == 1
+    assert await bench.pool.fetchval("SELECT set_aside FROM approvals.quarantine WHERE key = $1", release.key) is False
+
+
+async def test_an_operator_releases_and_is_named(bench: Bench) -> None:
+    operator = a_caller(CAROL, channel=Channel.CONSOLE, licence=Licence.INACTIVE, operator=True)
+    await bench.consumer.handle([bench.lane.poison(f"{bench.lane.site}:900".encode())])
+    release = ReleaseQuarantine(site_id="-", caller=operator, key=f"{bench.lane.site}:900", set_aside=True)
+    await bench.consumer.handle([bench.lane.record(release)])
+    assert await bench.pool.fetchval("SELECT set_aside FROM approvals.quarantine WHERE key = $1", release.key) is True
+    kind = TYPE_OF[QuarantineReleased].type.encode()
+    [told] = [orjson.loads(out.value) for out in bench.log.published if dict(out.headers)["ce_type"] == kind]
+    assert (told["actor_id"], told["released"], told["remaining"]) == (CAROL, 0, 0)
 
 
 async def test_two_writers_from_one_version_never_both_succeed(bench: Bench) -> None:
