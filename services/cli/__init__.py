@@ -4,7 +4,7 @@ import socket
 
 import typer
 
-from services.cli import demo, observe, operate, run, simulate, tokens
+from services.cli import demo, observe, operate, replay, run, simulate, tokens
 from services.cli.audit import audit
 from services.cli.documents import documents
 from services.cli.quarantine import quarantine
@@ -18,6 +18,7 @@ app.command()(simulate.simulate)
 app.command()(operate.migrate)
 app.command()(operate.topics)
 app.command()(operate.acls)
+app.command()(replay.replay)
 app.command()(tokens.token)
 app.command()(documents)
 app.add_typer(audit, name="audit")

@@ -4,18 +4,20 @@ import asyncio
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO, NoReturn
 
 import typer
 
 from services.cli.ending import stoppable, until_told
-from services.cli.options import DEFAULT_STATE, Database, State, database_address
+from services.cli.options import DEFAULT_STATE, Database, Kafka, State, database_address, kafka_address
 from services.cli.progress import AsJson, emit, shown
 
 if TYPE_CHECKING:
+    from services.audit_fanout.rebuild import Rebuilt
+    from services.audit_fanout.settings import Settings
     from services.audit_fanout.verify import Verdict
 
-audit = typer.Typer(help="The audit log: verify it, export it.", no_args_is_help=True)
+audit = typer.Typer(help="The audit log: verify it, export it, rebuild it.", no_args_is_help=True)
 Moment = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="In UTC.")]
 
 
@@ -30,11 +32,8 @@ def verify(as_json: AsJson = False, database: Database = None, state: State = DE
         verdict = asyncio.run(until_told(_verify(database_address(database, state, "console"))))
     if as_json:
         emit(verdict)
-    elif verdict.wrong is None:
-        typer.echo(f"{verdict.verified} entries verified")
-    else:
-        typer.echo(f"WRONG after {verdict.verified} good entries: {verdict.wrong}", err=True)
-    raise typer.Exit(0 if verdict.wrong is None else 1)
+        raise typer.Exit(0 if verdict.wrong is None else 1)
+    _tell(verdict)
 
 
 @audit.command()
@@ -53,6 +52,57 @@ def export(
     with output.open("wb") if output is not None else sys.stdout.buffer as file:
         count = asyncio.run(_export(address, site, page, span, file))
     typer.echo(f"{count} entries", err=True)
+
+
+@audit.command()
+def rebuild(
+    archive: Annotated[str, typer.Option(envvar="APPROVALFLOW_ARCHIVE_URL", help="Where segments are, as file:///archive.")] = "",
+    as_json: AsJson = False, database: Database = None, kafka: Kafka = None, state: State = DEFAULT_STATE,
+) -> None:
+    """Add the entries that the store lacks, from the archive and from the log, then verify all of it.
+
+    No `audit-fanout` process may run. Into a store that was emptied it brings everything, with the same hashes as before.
+
+    Ends with 0 if every entry is as it was written; with 1 if one is not, if neither the archive nor the log has what is
+    missing, or if a file of the archive is not what was written; with 2 if it is called wrongly; with 130 if it was told to stop.
+    """
+    from pydantic import SecretStr
+
+    from services.audit_fanout.settings import Settings
+
+    servers, _ = kafka_address(kafka, state)
+    address = database_address(database, state, "audit_fanout")
+    settings = Settings(kafka=servers, database=SecretStr(address), archive_url=archive)
+    with stoppable():
+        rebuilt = asyncio.run(until_told(_rebuild(settings)))
+    if as_json:
+        emit(rebuilt)
+        raise typer.Exit(0 if rebuilt.verdict.wrong is None else 1)
+    typer.echo(f"{rebuilt.added} entries and {rebuilt.checkpoints} checkpoints were missing")
+    _tell(rebuilt.verdict)
+
+
+async def _rebuild(settings: "Settings") -> "Rebuilt":
+    from services.audit_fanout.archived import Damaged
+    from services.audit_fanout.rebuild import rebuild
+    from shared.lookback import LogTooShort
+
+    with shown() as work:
+        step = work.step("rebuilding", 0, "partitions")
+        try:
+            return await rebuild(settings, step.of)
+        except (Damaged, LogTooShort) as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
+
+
+def _tell(verdict: "Verdict") -> NoReturn:
+    """What was found, and so how the command ends."""
+    if verdict.wrong is None:
+        typer.echo(f"{verdict.verified} entries verified")
+    else:
+        typer.echo(f"WRONG after {verdict.verified} good entries: {verdict.wrong}", err=True)
+    raise typer.Exit(0 if verdict.wrong is None else 1)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

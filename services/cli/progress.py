@@ -77,6 +77,10 @@ class Step:
         """So much more is done."""
         self._work.update(self._task, advance=more)
 
+    def of(self, done: float, total: float) -> None:
+        """So much is done of what has only now shown itself to be so much."""
+        self._work.update(self._task, completed=done, total=total)
+
 
 class _Told(ProgressColumn):
     def render(self, task: Task) -> Text:

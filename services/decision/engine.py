@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 
@@ -53,9 +53,9 @@ class Engine:
                 known_pages = with_voters(known_pages, await pages.read_voters(db, asked))
         return Seen(known_pages, stored, directory_)
 
-    def decide(self, items: Sequence[Item], seen: Seen) -> Batch:
-        """Decide each item in log order, at the present time."""
-        at = now()
+    def decide(self, items: Sequence[Item], seen: Seen, at: datetime | None = None) -> Batch:
+        """Decide each item in log order, at the present time unless another is given."""
+        at = at or now()
         return decide_batch(items, seen, at - self._max_age, at)
 
     async def write(self, batch: Batch) -> tuple[Settled, Failed]:
@@ -155,14 +155,18 @@ class Engine:
             if outcome is not None:
                 metrics.duplicates.add(1)
             else:
-                outcome = await self._site(db, item)
+                outcome = await self.settle_site(db, item, now())
             if outcome is not None:
                 stored[item.envelope.id] = outcome
                 settled.append((item, outcome))
         return settled
 
-    async def _site(self, db: pages.Connection, item: Item) -> Stored | None:
-        at, message = now(), item.data
+    async def settle_site(self, db: pages.Connection, item: Item, at: datetime) -> Stored | None:
+        """Give one item about a site, a space, a group or a workflow its outcome, within a transaction; None if it tells nothing new.
+
+        :raises LostRace: another writer was first.
+        """
+        message = item.data
         cause = Cause(item.envelope.id, message.caller.account_id)
         if isinstance(message, WorkflowCommand):
             workflow, known = await sites.lock_workflow(db, message, at - self._max_age)
