@@ -88,8 +88,8 @@ async def test_a_right_that_no_statement_needs_is_found(superuser: asyncpg.Conne
     transaction = superuser.transaction()
     await transaction.start()
     try:
-        await superuser.execute("GRANT SELECT (body) ON approvals.comment TO approvalflow_console")
-        unused = Grant("console", "SELECT (body)", "TABLE approvals.comment")
+        await superuser.execute("GRANT SELECT (salt) ON approvals.comment TO approvalflow_console")
+        unused = Grant("console", "SELECT (salt)", "TABLE approvals.comment")
         assert unused in [Grant(*row) for row in await superuser.fetch(_GRANTS)]
         assert not await _needed(superuser, unused)
     finally:
@@ -105,7 +105,7 @@ async def test_what_another_services_statements_write_a_role_cannot(superuser: a
 
 
 _WORDS = [
-    ("approvals.comment", "body", []), ("approvals.comment", "salt", []),
+    ("approvals.comment", "body", ["console"]), ("approvals.comment", "salt", []),
     ("approvals.quarantine", "value", ["decision"]), ("approvals.quarantine", "headers", ["decision"]),
     ("audit.quarantine", "value", ["audit_fanout"]), ("audit.quarantine", "headers", ["audit_fanout"]),
     ("command.connect_tenant", "encrypted_secret", ["command", "console"]),
