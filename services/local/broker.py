@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import shutil
 import subprocess
-from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
@@ -12,10 +10,10 @@ from typing import Any, NamedTuple
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from services.local import maven
 from services.local.child import Child, DidNotStart, free_port
 
-_LIBRARIES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "approvalflow" / "kafka-4.1.0"
-_POM = Path(str(resources.files("services.local") / "kafka" / "pom.xml"))
+_VERSION = "4.1.0"
 _JVM = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """Beside everything else on few cores, a broker just started would spend most of its time compiling and collecting."""
 _PROPERTIES = Template("""\
@@ -73,8 +71,8 @@ class Broker:
         """
         if self._named:
             return
-        if shutil.which("java") and shutil.which("mvn"):
-            self.kind = "Apache Kafka 4.1.0 from its jars"
+        if not maven.missing():
+            self.kind = f"Apache Kafka {_VERSION} from its jars"
             self.child = await asyncio.to_thread(self._apache)
         elif os.environ.get("APPROVALFLOW_REQUIRE_KAFKA"):
             raise DidNotStart("Apache Kafka is required here, and java or mvn is missing")
@@ -84,18 +82,13 @@ class Broker:
         await self.child.ready(self._answers, 60)
 
     def _apache(self) -> Child:
-        if not (_LIBRARIES / ".complete").exists():
-            subprocess.run(  # noqa: S603 - our own command
-                ["mvn", "-q", "-B", "-f", _POM, "dependency:copy-dependencies", f"-DoutputDirectory={_LIBRARIES}"],  # noqa: S607 - as found on PATH
-                check=True, stdout=subprocess.DEVNULL,
-            )
-            (_LIBRARIES / ".complete").touch()
+        libraries = maven.fetched("kafka", _VERSION, "copy-dependencies")
         data, properties = self._directory / "data", self._directory / "server.properties"
         self._directory.mkdir(parents=True, exist_ok=True)
         controller = free_port()
         text = _PROPERTIES.substitute(self._listeners(), controller=controller, data=data)
         properties.write_text(text + self._more_properties(controller))
-        java = ["java", "-cp", f"{_LIBRARIES}/*"]
+        java = ["java", "-cp", f"{libraries}/*"]
         if not (data / "meta.properties").exists():
             tool = [*java, "kafka.tools.StorageTool"]
             uuid = subprocess.run([*tool, "random-uuid"], check=True, capture_output=True, text=True).stdout.split()[-1]  # noqa: S603 - ours
