@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
-from services.console.web import approvals, operations, session, signin
+from services.console.web import approvals, approvals_admin, editor, operations, reports, session, signin, workflows
 from services.console.web.render import page
 from services.console.web.session import SAFE, SignedOut
 from services.console.web.state import Web
@@ -33,7 +33,7 @@ def application(web: Web) -> FastAPI:
     )
     app.add_middleware(BodyLimit, max_bytes=web.settings.max_body_bytes, seconds=web.settings.body_seconds)
     app.state.web = web
-    for routes in (signin.routes, approvals.routes, operations.routes):
+    for routes in (signin.routes, approvals.routes, approvals_admin.routes, editor.routes, workflows.routes, reports.routes, operations.routes):
         app.include_router(routes)
     app.mount("/static", StaticFiles(packages=[("services.console", "static")]))
     return app
@@ -45,10 +45,14 @@ def _handlers(web: Web) -> dict[int | type[Exception], Any]:
         return page("error.html", web.base, problem.status, title=title or problem.title, text=refused(reason))
 
     async def signed_out(request: Request, _: Exception) -> Response:
-        to = request.url.path.removeprefix(web.base) + (f"?{request.url.query}" if request.url.query else "")
         if request.method in SAFE and request.headers.get("sec-fetch-mode", "navigate") == "navigate" and web.provider is not None:
-            return RedirectResponse(f"{web.base}/signin?to={quote(to)}", 303)
-        return told(Reason.UNAUTHENTICATED)
+            to = request.url.path.removeprefix(web.base) + (f"?{request.url.query}" if request.url.query else "")
+            again = "&again=true" if "id_token" in request.session else ""
+            return RedirectResponse(f"{web.base}/signin?to={quote(to)}{again}", 303)
+        if request.method in SAFE:
+            return told(Reason.UNAUTHENTICATED)
+        written = [(name, value) for name, value in (await request.form()).multi_items() if isinstance(value, str)]
+        return page("send_again.html", web.base, 401, written=written, action=request.url.path)
 
     async def refusal(_: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)  # noqa: S101 - what it is registered for

@@ -47,13 +47,18 @@ class SignedOut(Unauthenticated):
     """Nobody has signed in, or it was too long ago."""
 
 
+def session_key(encryption_key: str) -> str:
+    """What cookies are signed with: every process of this service has the same."""
+    return hmac.new(encryption_key.encode(), b"console session", hashlib.sha256).hexdigest()
+
+
 def middleware(settings: Settings) -> Middleware:
     """The cookie: for this service's address alone, out of reach of scripts, and not sent along from other sites' forms."""
     secure = urlsplit(settings.base_url).scheme == "https"
-    key = hmac.new(settings.encryption_keys()[0].encode(), b"console session", hashlib.sha256).hexdigest()
     return Middleware(
-        SessionMiddleware, secret_key=key, session_cookie="__Host-approvalflow" if secure else "approvalflow",
-        max_age=int(settings.session_max.total_seconds()), same_site="lax", https_only=secure,
+        SessionMiddleware, secret_key=session_key(settings.encryption_keys()[0]),
+        session_cookie="__Host-approvalflow" if secure else "approvalflow", max_age=int(settings.session_max.total_seconds()),
+        same_site="lax", https_only=secure,
     )
 
 

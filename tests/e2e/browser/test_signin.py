@@ -1,8 +1,13 @@
 """Getting in, staying in, getting out; and what another site or another tenant cannot do."""
 
+import base64
+import json
+
 import httpx
+from itsdangerous import TimestampSigner
 from playwright.async_api import Browser, expect
 
+from services.console.web.session import session_key
 from services.local.supervisor import Stack
 from tests.e2e.browser.conftest import Visitor, accessible, visiting
 from tests.e2e.site import ANN, Site, approvers, step
@@ -31,6 +36,36 @@ async def test_signing_out_is_for_good(ann: Visitor) -> None:
     await ann.picture("signed-out")
     await ann.go("/")
     await expect(ann.page.get_by_label("Password")).to_be_visible()
+
+
+async def expire(visitor: Visitor) -> None:
+    """What the cookie holds is now of a person whose ID token has run out."""
+    token = visitor.stack.issuer.identity("site", "somebody", lifetime=-60)
+    key = session_key(visitor.stack.issuer.environment()["APPROVALFLOW_ENCRYPTION_KEY"])
+    value = TimestampSigner(key).sign(base64.b64encode(json.dumps({"id_token": token, "name": "somebody"}).encode())).decode()
+    await visitor.page.context.add_cookies([{"name": "approvalflow", "value": value, "url": visitor.console}])
+
+
+async def test_who_is_still_signed_in_at_the_provider_is_not_asked_again(ann: Visitor) -> None:
+    await expire(ann)
+    await ann.go("/")
+    await expect(ann.page.get_by_role("button", name="Sign out")).to_be_visible()
+    assert ann.page.url == f"{ann.console}/"
+
+
+async def test_what_was_written_outlives_the_session(ann: Visitor, site: Site) -> None:
+    await ann.go(f"/approvals/{await site.submit('94', await site.workflow(step(approvers(ANN))))}")
+    await ann.page.get_by_label("Comment").fill("After a long lunch.")
+    await expire(ann)
+    await ann.page.get_by_role("button", name="Approve").click()
+    await expect(ann.page.get_by_text("Nothing is lost.")).to_be_visible()
+    await accessible(ann)
+    await ann.picture("send-again")
+    async with ann.page.context.expect_page() as opened:
+        await ann.page.get_by_role("link", name="Sign in").click()
+    await expect((await opened.value).get_by_role("button", name="Sign out")).to_be_visible()
+    await ann.page.get_by_role("button", name="Send it now").click()
+    await expect(ann.page.get_by_text("After a long lunch.")).to_be_visible()
 
 
 async def test_another_tenants_approval_does_not_exist(ann: Visitor, site: Site, system: Stack, client: httpx.AsyncClient) -> None:
