@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from release.check import ROOT, Verdict
@@ -70,11 +71,16 @@ def astray(text: str, base: Path) -> Iterator[str]:
 
 def asserts(path: Path, name: str) -> bool:
     """Whether a module has a function of this name that can fail by an assertion: its own, or one that it calls beside it."""
-    made = {node.name: node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    made = _functions(path.resolve())
     if name not in made:
         return False
     called = {node.func.id for node in ast.walk(made[name]) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     return any(_asserting(part) for each in {name, *called & set(made)} for part in ast.walk(made[each]))
+
+
+@cache
+def _functions(path: Path) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    return {node.name: node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
 def _asserting(node: ast.AST) -> bool:

@@ -1,5 +1,6 @@
 """Secrets: no line that was ever committed, and no message of a commit, holds one."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from release.check import Verdict, output
 
 EXCUSES = Path(__file__).with_name("excuses.toml")
 _MESSAGES = "commit messages"
-_EXCLUDED = "detect_secrets.filters.regex.should_exclude_line"
-_HASHES = r"^\s*--hash=sha256:[0-9a-f]{64}( \\)?$"
-"""How a lock file pins a package; without these the scan would read little else."""
+_ADDED = ">"
+"""What a line that was added begins with: a plus sign would also begin the line that names the file."""
+_HASH = re.compile(r"\s*--hash=sha256:[0-9a-f]{64}( \\)?")
+"""How a lock file pins a package; the scan would read little else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +51,23 @@ def excuses() -> list[Excuse]:
 
 
 def history() -> str:
-    """Every line that any commit added, merges too, and every message, as one diff."""
-    log = ("git", "log", "--all")
-    changes = output(*log, "--patch", "--unified=0", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color",
-                     "--diff-merges=separate", "--format=", "--", ".", f":!release/{EXCUSES.name}")
-    return changes + _as_diff(_MESSAGES, output(*log, "--format=%B"))
+    """Every line that any commit, merges too, added to a file, once for each file, and every message, as one diff."""
+    log = ("git", "-c", "core.quotePath=off", "log", "--all")
+    patches = output(*log, "--patch", "--unified=0", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--format=",
+                     "--diff-merges=separate", f"--output-indicator-new={_ADDED}", "--", ".", f":!release/{EXCUSES.name}")
+    added: dict[str, dict[str, None]] = {_MESSAGES: dict.fromkeys(output(*log, "--format=%B").split("\n"))}
+    path = ""
+    for line in patches.split("\n"):
+        if line.startswith("+++ b/"):
+            path = line.removeprefix("+++ b/").rstrip("\t")
+        elif line.startswith(_ADDED):
+            added.setdefault(path, {})[line[1:]] = None
+    return "".join(_as_diff(name, lines) for name, lines in added.items())
 
 
-def _as_diff(name: str, text: str) -> str:
-    lines = text.splitlines()
-    return f"--- /dev/null\n+++ b/{name}\n@@ -0,0 +1,{len(lines)} @@\n" + "".join(f"+{line}\n" for line in lines)
+def _as_diff(name: str, lines: Iterable[str]) -> str:
+    kept = [f"+{line}\n" for line in lines if not _HASH.fullmatch(line)]
+    return f"--- /dev/null\n+++ b/{name}\n@@ -0,0 +1,{len(kept)} @@\n" + "".join(kept)
 
 
 def scan(diff: str) -> set[Finding]:
@@ -66,7 +75,6 @@ def scan(diff: str) -> set[Finding]:
     with default_settings():
         settings = get_settings()
         settings.disable_plugins("IPPublicDetector")  # an address is no secret, and numbered sections look like one
-        settings.configure_filters([*({"path": path} for path in settings.filters), {"path": _EXCLUDED, "pattern": [_HASHES]}])
         settings.disable_filters("detect_secrets.filters.allowlist.is_line_allowlisted")  # an excuse needs a reason
         return {Finding(secret.filename, secret.type, secret.secret_hash) for secret in scan_diff(diff)}
 
