@@ -60,8 +60,11 @@ def test_every_kind_of_dependency_is_kept_fresh_and_security_does_not_wait() -> 
         [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", "vendor.renovate", path], check=True, capture_output=True,
     )
     settings: dict[str, Any] = json.loads(path.read_text())
-    manifests = {"pep621": "pyproject.toml", "dockerfile": "deploy/Dockerfile", "docker-compose": "docker-compose.yml",
-                 "maven": "services/local/kafka/pom.xml"}
+    manifests = {
+        "pep621": "pyproject.toml", "dockerfile": "deploy/Dockerfile", "docker-compose": "docker-compose.yml",
+        "kubernetes": "deploy/k8s/base/command.yaml", "kustomize": "deploy/k8s/base/kustomization.yaml",
+        "maven": "services/local/kafka/pom.xml",
+    }
     assert set(settings["enabledManagers"]) == set(manifests)
     assert all((ROOT / manifest).is_file() for manifest in manifests.values())
     assert settings["vulnerabilityAlerts"]["schedule"] == ["at any time"] and settings["osvVulnerabilityAlerts"] is True
