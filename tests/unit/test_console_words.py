@@ -28,7 +28,7 @@ DEFINITION = Definition(name="Policies", steps=(
 
 def answer(**changes: Any) -> ApprovalAnswer:
     """An open approval at its first step, as shown."""
-    said = {
+    said: dict[str, Any] = {
         "approval_id": "7-1", "page_version": 1, "status": Status.OPEN, "workflow_id": "wf", "workflow_version": 1, "step": 0, "round": 1,
         "submitted_at": NOON, "page_id": "7", "space_id": "s", "version": 2,
     } | changes
