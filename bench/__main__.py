@@ -32,6 +32,7 @@ from bench.telemetry import telemetry as measure_telemetry
 from services.cli import progress
 from services.cli.ending import leaves, stoppable, until_told
 from services.cli.progress import AsJson, Work
+from services.local.annotations import Annotations
 from services.local.supervisor import SERVICES, Notice
 
 LOAD = "Two-step approvals, step one two of three, step two one of one: three decisions an approval."
@@ -136,8 +137,8 @@ def _run(report: Report, name: str, picture: Chart, parts: Parts, as_json: bool)
     for noisy in ("pogo_core", "aiokafka"):  # each migration, and each time the broker does not answer yet
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
-        with progress.shown() as work, stoppable():
-            uvloop.run(until_told(_all(report, parts, work)))
+        with progress.shown() as work, stoppable(), Annotations.opened(work.notice) as marks:
+            uvloop.run(until_told(_all(report, parts, work, marks)))
             work.notice(f"kept in {report.save(name)} and {picture(report, name)}")
     finally:
         if as_json:
@@ -147,14 +148,15 @@ def _run(report: Report, name: str, picture: Chart, parts: Parts, as_json: bool)
     raise typer.Exit(1 if report.failures else 0)
 
 
-async def _all(report: Report, parts: Parts, work: Work) -> None:
+async def _all(report: Report, parts: Parts, work: Work, marks: Annotations) -> None:
     step = work.step("parts", len(parts), "parts")
     for number, (name, (services, part)) in enumerate(parts.items()):
         step.at(number, name)
         try:
             async with _stage(services, work.notice) as stage:
                 report.conditions = report.conditions or await conditions(stage)
-                await part(stage)
+                with marks.during(f"measuring: {name}", "bench"):
+                    await part(stage)
         except Exception as error:  # noqa: BLE001 - reported, and the other parts are measured all the same
             told = leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
             report.failures[name] = "; ".join(f"{type(each).__name__}: {each}" for each in told)

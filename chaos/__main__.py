@@ -15,6 +15,7 @@ from chaos.plan import plan
 from chaos.run import run
 from services.cli.ending import ended_well, until_told
 from services.cli.progress import AsJson, console, emit, shown
+from services.local.annotations import Annotations
 
 Faults = Annotated[int, typer.Option(min=1, help="How many, one after the other.")]
 Seed = Annotated[int | None, typer.Option(help="The same seed makes the same faults in the same order; else one by chance.")]
@@ -40,11 +41,12 @@ def chaos(
         raise typer.BadParameter(f"no fault begins with {only!r}")
     chosen = plan(seed, faults, wanted)
     where = Path(tempfile.mkdtemp(prefix="approvalflow-chaos-")) if state is None else state
-    with ended_well(console(stderr=True)), shown() as work:
+    with ended_well(console(stderr=True)), shown() as work, Annotations.opened(work.notice) as marks:
         step = work.step("starting", len(chosen), "faults")
 
         def progress(number: int, fault: Fault) -> None:
             step.at(number, f"{number} {fault}")
+            marks.now(str(fault), "chaos")
 
         work.notice(f"{faults} faults of seed {seed}; data and logs are in {where}")
         found = asyncio.run(until_told(run(where, seed, chosen, rate, work.notice, progress)))

@@ -51,12 +51,20 @@ def or_zero(expression: str) -> str:
     return f"{expression} or on() vector(0)"
 
 
+_MARKS = {
+    "name": "Benchmarks and faults", "enable": True, "iconColor": "purple", "datasource": {"type": "grafana", "uid": "-- Grafana --"},
+    "target": {"type": "tags", "tags": ["approvalflow"], "matchAny": True, "limit": 500},
+}
+"""What ``services.local.annotations`` tells Grafana of."""
+
+
 def as_text(dashboard: Dashboard) -> str:
     """A dashboard as it is kept."""
     made = {
         "uid": dashboard.uid, "title": dashboard.title, "description": dashboard.description, "tags": ["approvalflow"],
         "schemaVersion": 41, "editable": False, "refresh": "30s", "time": {"from": dashboard.since, "to": "now"}, "timezone": "browser",
         "graphTooltip": 1, "links": [{"type": "dashboards", "title": "ApprovalFlow", "tags": ["approvalflow"], "keepTime": True}],
+        "annotations": {"list": [_MARKS]},
         "templating": {"list": [{"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"}]},
         "panels": _placed(dashboard.rows),
     }
