@@ -21,8 +21,17 @@ _COLUMNS = """
 async def served(stack: Stack, client: httpx.AsyncClient) -> Places:
     """What each service serves at ``/metrics``, and the operators' page."""
     places = {f"metrics of {name}": (await client.get(f"{stack.address(name)}/metrics")).content for name in SERVICES}
-    page = await client.get(stack.address("console"), auth=("operator", stack.issuer.operator_password))
-    return places | {"operators' page": page.content}
+    return places | {"operators' page": await _operations(stack)}
+
+
+async def _operations(stack: Stack) -> bytes:
+    """What an operator sees who has just signed in."""
+    person = {"site": "local-site", "account": "operator", "operator": "on", "password": stack.issuer.sign_in_password}
+    async with httpx.AsyncClient(follow_redirects=True, timeout=30) as browser:
+        form = await browser.get(f"{stack.address('console')}/signin", params={"to": "/operations"})
+        page = (await browser.post(form.url, data=person)).raise_for_status()
+    assert page.url.path == "/operations"
+    return page.content
 
 
 async def stored(dsn: str) -> Places:

@@ -52,7 +52,7 @@ async def heard(tmp_path_factory: pytest.TempPathFactory, client: httpx.AsyncCli
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
         async with running(tmp_path_factory.mktemp("redaction")) as stack:
-            for secret in (stack.issuer.connect_secret, stack.issuer.operator_password):
+            for secret in (stack.issuer.connect_secret, stack.issuer.sign_in_password, stack.issuer.oidc_client_secret):
                 marks.note("secret", secret)
             speaker = Speaker(stack, client, marks, f"site-{uuid4().hex[:12]}")
             await everything(speaker)
