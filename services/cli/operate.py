@@ -9,7 +9,12 @@ from services.cli.options import DEFAULT_STATE, Database, Kafka, State, database
 
 
 def migrate(database: Database = None, state: State = DEFAULT_STATE) -> None:
-    """Apply the migrations that are missing. The address needs a role that may create others."""
+    """Apply the migrations that are missing. The address needs a role that may create others.
+
+    The services' roles (approvalflow_command, _decision, _audit_fanout, _retention, _console) begin without a password. Give each
+    one its own with psql's \\password, which sends the server a SCRAM verifier and never the password, and let pg_hba.conf have
+    nothing but `hostssl … scram-sha-256`. An address that ends in `?sslmode=verify-full&sslrootcert=…` speaks to that server only.
+    """
     from shared import postgres
 
     count = asyncio.run(postgres.migrate(database_address(database, state, "postgres")))

@@ -22,9 +22,15 @@ _SYSTEM_USER = "pgserver"
 
 
 class Postgres:
-    """A server in ``directory``; what it stored is there again at the next start. ``options`` go before its own."""
+    """A server in ``directory``; what it stored is there again at the next start. ``options`` go before its own.
 
-    def __init__(self, directory: Path, port: int | None = None, options: Mapping[str, str] | None = None) -> None:
+    Its ``programs`` are those of the wheel, which know no TLS, unless others are given.
+    """
+
+    def __init__(
+        self, directory: Path, port: int | None = None, options: Mapping[str, str] | None = None, programs: Path = POSTGRES_BIN_PATH,
+    ) -> None:
+        self._programs = programs
         self._data = directory / "data"
         self._log = directory / "postgres.log"
         self._options = options or {}
@@ -46,7 +52,7 @@ class Postgres:
             **self._options,
         }
         flags = [flag for name, value in options.items() for flag in ("-c", f"{name}={value}")]
-        self.child = Child("postgres", [POSTGRES_BIN_PATH / "postgres", "-D", self._data, *flags], self._log, user=user,
+        self.child = Child("postgres", [self._programs / "postgres", "-D", self._data, *flags], self._log, user=user,
                            stop_signal=signal.SIGINT)
         await self.child.ready(self._answers, 30)
         admin = await asyncpg.connect(self.dsn(database="postgres"))
@@ -60,14 +66,14 @@ class Postgres:
         self._data.mkdir(parents=True, exist_ok=True)
         if user is not None:
             ensure_user_exists(user)
-            ensure_prefix_permissions(POSTGRES_BIN_PATH)
+            ensure_prefix_permissions(self._programs)
             ensure_prefix_permissions(self._data)
             if not any(self._data.iterdir()):
                 subprocess.run(["chown", user, self._data], check=True)  # noqa: S603, S607 - our own directory
         self._data.chmod(0o700)
         if not (self._data / "PG_VERSION").exists():
-            subprocess.run(  # noqa: S603 - the wheel's own program
-                [POSTGRES_BIN_PATH / "initdb", "-D", self._data, "--auth=trust", "--encoding=utf8", "-U", "postgres",
+            subprocess.run(  # noqa: S603 - PostgreSQL's own program
+                [self._programs / "initdb", "-D", self._data, "--auth=trust", "--encoding=utf8", "-U", "postgres",
                  "--no-sync"], check=True, user=user, stdout=subprocess.DEVNULL, cwd="/",
             )
 
