@@ -24,7 +24,7 @@ KEYS = frozenset({
     "event", "level", "logger", "timestamp", "service", "trace_id", "span_id", "exception",
     "site_id", "space_id", "page_id", "workflow_id", "command_id", "record", "topic", "partition", "offset",
     "reason", "kind", "count", "seconds", "group", "sink", "address", "port", "error", "status", "process",
-    "position", "run_id", "place",
+    "position", "run_id", "place", "actor_id",
 })
 """Every key a log record may carry: identifiers, numbers and reasons, never what people wrote."""
 UNTOLD = "said by a library"

@@ -14,6 +14,9 @@ from aiokafka.errors import KafkaError
 
 from services.console import metrics
 from services.console.domain import Growth, Last, Quarantine, Readiness
+from services.console.flow import Hop, hops
+from services.console.objectives import Judged, judged
+from services.console.signals import Signals
 from services.console.store import operations
 from shared import postgres
 from shared.clock import now
@@ -30,6 +33,8 @@ class View:
 
     at: datetime
     services: list[Readiness]
+    flow: dict[str, Hop]
+    objectives: list[Judged]
     lags: list[Lag] | None
     recorded: int | None
     rates: list[tuple[float, float]]
@@ -41,6 +46,7 @@ class View:
         found = [f"{service.name} is not ready" for service in self.services if not service.ready]
         found += ["the database does not answer"] if self.recorded is None or self.last is None or self.held is None else []
         found += ["the broker does not answer"] if self.lags is None else []
+        found += [f"the error budget of {one.objective.name} is spent too fast" for one in self.objectives if one.burn > 1]
         waiting = self.held is not None and self.held.total
         return found + ([f"{waiting} in quarantine"] if waiting else [])
 
@@ -49,12 +55,13 @@ class Overview:
     """Looks. Between looks it only remembers how far the audit log had come."""
 
     def __init__(
-        self, pool: asyncpg.Pool, lags: Lags, client: httpx.AsyncClient, services: Mapping[str, str], seconds: float
+        self, pool: asyncpg.Pool, lags: Lags, client: httpx.AsyncClient, services: Mapping[str, str], signals: Signals, seconds: float
     ) -> None:
         self._pool = pool
         self._lags = lags
         self._client = client
-        self._services = {name.replace("_", "-"): address for name, address in services.items()}
+        self._services = services
+        self._signals = signals
         self._seconds = seconds
         self._growth = Growth()
 
@@ -69,7 +76,8 @@ class Overview:
         )
         if recorded is not None:
             self._growth.look(time.monotonic(), recorded)
-        return View(now(), services, lags, recorded, list(self._growth.rates()), last, held)
+        readings = self._signals.readings()
+        return View(now(), services, hops(readings, lags), judged(readings), lags, recorded, list(self._growth.rates()), last, held)
 
     async def _part(self, name: str, looking: Awaitable[T]) -> T | None:
         try:

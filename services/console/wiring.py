@@ -17,7 +17,9 @@ from services.console.cursors import Cursors
 from services.console.headers import Guarded
 from services.console.ingress import Reads
 from services.console.overview import Overview
+from services.console.plans import Plans
 from services.console.settings import Settings
+from services.console.signals import Signals
 from services.console.store import approvals
 from services.console.watch import Watch
 from services.console.web.app import application as pages
@@ -42,7 +44,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         client = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
         lags = Lags(settings, "console", WATCHED["console"])
         stack.push_async_callback(lags.close)
-        services = {name: str(address).rstrip("/") for name, address in settings.services.items()}
+        services = {name.replace("_", "-"): str(address).rstrip("/") for name, address in settings.services.items()}
 
         watch = Watch(pool, lags, lambda: now() - settings.facts_max_age)
         watching = keep(watch.look, settings.watch_seconds, (*postgres.UNAVAILABLE, KafkaError), "state")
@@ -52,12 +54,18 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         async def database() -> bool:
             return bool(await pool.fetchval("SELECT 1"))
 
-        overview = Overview(pool, lags, client, services, settings.look_seconds)
+        signals = Signals(client, services, settings.look_seconds)
+        reading = keep(signals.look, settings.watch_seconds, (OSError,), "signals")
+        await stack.enter_async_context(background(asyncio.create_task(reading), settings.leave_seconds))
+        overview = Overview(pool, lags, client, services, signals, settings.look_seconds)
         app = application(settings, pool, client)
         app.include_router(health.router({"database": database}))
         commands = Commands(client, settings.command_url, settings.command_seconds)
         reads: Reads = app.state.reads
-        app.mount("", pages(Web(settings, pool, reads.callers, commands, reads.cursors, provider(settings), overview)))
+        plans = Plans(client, services.get("retention"))
+        app.mount("", pages(Web(
+            settings, pool, reads.callers, commands, reads.cursors, provider(settings), overview, signals, plans,
+        )))
         yield app
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 from fastapi import FastAPI
 
+from services.retention.ingress import Plans
 from services.retention.settings import Settings
 from services.retention.sweep import Progress, Sweep
 from shared import health, kafka, postgres, telemetry
@@ -31,6 +32,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
 
         app = FastAPI(openapi_url=None, telemetry=telemetry.HTTP)
         app.include_router(health.router({"database": database, "sweep": alive}))
+        app.include_router(Plans(pool, settings).router())
         yield app
 
 

@@ -10,7 +10,9 @@ from fastapi import Request
 
 from services.console.cursors import Cursors
 from services.console.overview import Overview
+from services.console.plans import Plans
 from services.console.settings import Settings
+from services.console.signals import Signals
 from services.console.web.asking import Commands
 from shared.callers import Callers
 from shared.clock import now
@@ -27,6 +29,8 @@ class Web:
     cursors: Cursors
     provider: StarletteOAuth2App | None
     overview: Overview
+    signals: Signals
+    plans: Plans
 
     @property
     def origin(self) -> str:
