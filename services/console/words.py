@@ -1,12 +1,16 @@
 """Pure: reasons and events as people read them, and what to do next."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import ErrorDetails
 
 from services.console.answers import ApprovalAnswer
 from services.console.domain import Happening
 from shared.contracts.events import Status
 from shared.contracts.reasons import DESCRIPTION, Reason
-from shared.contracts.workflow import All, Quorum, Rule
+from shared.contracts.workflow import All, OnEdit, Quorum, Rule
 
 _NEXT: dict[Reason, str] = {
     Reason.LICENCE_INACTIVE: "Until whoever administers the site renews it, everything can be read, but nothing changed.",
@@ -14,7 +18,7 @@ _NEXT: dict[Reason, str] = {
     Reason.COMMENT_REQUIRED: "Say in a few words what must change.",
     Reason.UNAVAILABLE: "What you wrote is still here; send it again in a moment.",
     Reason.FOUR_EYES: "Somebody else must approve what you wrote. You may reject it.",
-    Reason.UNAUTHENTICATED: "Sign in again, then send it once more: what you wrote is still here.",
+    Reason.UNAUTHENTICATED: "Sign in again.",
     Reason.CROSS_ORIGIN: "Open the page here and send the form from there.",
 }
 """What a person may do about a reason, where that is not plain."""
@@ -23,6 +27,11 @@ _NEXT: dict[Reason, str] = {
 def refused(reason: Reason) -> str:
     """Why something was not done, and what may be done about it."""
     return f"{DESCRIPTION[reason][1]} {_NEXT.get(reason, '')}".strip()
+
+
+def described(reason: Reason) -> str:
+    """Why things were refused."""
+    return DESCRIPTION[reason][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,8 @@ _CAUSES = {
 def happened(what: Happening) -> str:
     """What happened, without who did it."""
     event = what.event
+    if what.kind == "workflow-event":
+        return _workflow(event)
     step = f"step {event.get('step', 0) + 1}"
     if what.kind == "decision-recorded":
         done = " and completed it" if event.get("step_completed") and event.get("verdict") == "approve" else ""
@@ -89,3 +100,54 @@ def happened(what: Happening) -> str:
         return f"the approval was cancelled {_CAUSES.get(str(event.get('cause')), '')}".strip()
     version = event.get("page_version")
     return f"the page was {event.get('change', 'changed')}" + (f" (version {version})" if version else "")
+
+
+def _workflow(event: dict[str, Any]) -> str:
+    change = event.get("change")
+    if change == "changed":
+        return f"saved version {event.get('workflow_version')}"
+    if change == "assigned":
+        return f"assigned it to {event.get('scope')} {event.get('scope_id')}"
+    other = {"created": "created it", "archived": "archived it", "owners_recorded": "its owners were recorded"}
+    return other.get(str(change), "changed it")
+
+
+def overtaken(history: Iterable[Happening], seen: int, doing: str) -> str:
+    """What happened to a workflow since its record had the version ``seen``, while a person was ``doing`` something with it."""
+    since = [what for what in history if what.event.get("version", 0) > seen]
+    told = next((what for what in since if what.event.get("change") != "assigned"), since[0] if since else None)
+    if told is None or told.event.get("actor_id") is None:
+        return f"The workflow was changed while you {doing}."
+    return f"{told.event['actor_id']} {_workflow(told.event)} while you {doing}."
+
+
+def on_edit(chosen: OnEdit) -> str:
+    """What an edit of the page does to its open approval."""
+    return {
+        OnEdit.RESET: "the approval goes back to step 1", OnEdit.KEEP: "the approval goes on", OnEdit.CANCEL: "the approval is cancelled",
+    }[chosen]
+
+
+def four_eyes(asked: bool) -> str:
+    """Who of the approvers may not approve."""
+    return "author and last editor may not approve" if asked else "author and last editor may approve too"
+
+
+_MISTAKES = {
+    "string_too_short": "This is needed.", "string_too_long": "This is longer than 255 characters.",
+    "too_short": "At least one is needed.", "too_long": "These are too many.", "enum": "Choose one of these.",
+    "union_tag_invalid": "Choose one of these.",
+}
+
+
+def mistake(error: ErrorDetails) -> str:
+    """What is wrong with something typed into a form."""
+    if error["loc"][-1] == "n":
+        return "Give a number from 1 to 1,000."
+    if error["type"] == "string_pattern_mismatch" and error["loc"][-1] == "name":
+        return "A name is one line of text."
+    if error["type"] in {"string_pattern_mismatch", "value_error"} and isinstance(error["input"], str):
+        return f"“{error['input']}” cannot be the id of a person or a group." if error["input"] else "An id is missing."
+    if error["type"] == "value_error":
+        return error["msg"].removeprefix("Value error, ").capitalize() + "."
+    return _MISTAKES.get(error["type"], "This cannot be read.")

@@ -3,7 +3,7 @@
 from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
-from services.console.web import approvals, operations, session, signin
+from services.console.web import approvals, approvals_admin, editor, operations, reports, session, signin, workflows
 from services.console.web.errors import Errors
 from services.console.web.state import Web
 from shared import telemetry
@@ -18,7 +18,7 @@ def application(web: Web) -> FastAPI:
     )
     app.add_middleware(BodyLimit, max_bytes=web.settings.max_body_bytes, seconds=web.settings.body_seconds)
     app.state.web = web
-    for pages in (signin, approvals, operations):
+    for pages in (signin, approvals, approvals_admin, editor, workflows, reports, operations):
         app.include_router(pages.routes)
     app.mount("/static", StaticFiles(packages=[("services.console", "static")]))
     return app

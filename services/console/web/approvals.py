@@ -152,6 +152,7 @@ def _approval(
     return page(
         "approval.html", needed.base, status, person=person, shown=shown, became=became, why=why, said=said, key=uuid4().hex,
         page_url=needed.page_url, refused=words.refused, Status=Status, Reason=Reason,
+        owner=guards.owner_or_admin(person.principal.caller, shown.known.workflow, shown.known) is None,
     )
 
 
