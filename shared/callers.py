@@ -111,4 +111,4 @@ def _credentials(request: Request, scheme: str) -> str:
     said, _, value = request.headers.get("authorization", "").partition(" ")
     if said.lower() != scheme or not value:
         raise Unauthenticated
-    return value.strip()
+    return value.strip(" ")

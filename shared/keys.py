@@ -16,9 +16,12 @@ from shared.tokens import Keys, peek
 REFRESH_SECONDS = 30.0
 """A key set is read at most this often, so that tokens with invented key ids cannot make us call out."""
 
+KEEP_SECONDS = 600.0
+"""A key set is read again after so long even if no unknown key turns up, so that a key withdrawn is trusted no longer."""
+
 
 class KeySource:
-    """The RSA keys at a path or an ``http(s)`` address; an empty address holds none."""
+    """The RSA keys at a path or an ``http(s)`` address; an empty address holds none. While they cannot be read, those known stay."""
 
     def __init__(self, address: str, client: httpx.AsyncClient) -> None:
         self._address = address
@@ -26,21 +29,25 @@ class KeySource:
         self._keys: dict[str, RSAKey] = {}
         self._read_at: float | None = None
         self._reading = asyncio.Lock()
+        self._again: asyncio.Task[None] | None = None
 
     async def keys_for(self, token: str) -> Keys:
-        """The keys, read again first if the token names one that is not known.
+        """The keys, read again first if the token names one that is not known, and in the background once they are old.
 
         :raises Unauthenticated: the token names no key.
         """
         kid = peek(token, 0, "kid")
         if kid not in self._keys:
             async with self._reading:
-                if kid not in self._keys and self._due():
+                if kid not in self._keys and self._due(REFRESH_SECONDS):
                     await self._refresh()
+        elif self._due(KEEP_SECONDS):
+            self._read_at = time.monotonic()
+            self._again = asyncio.create_task(self._refresh())
         return self._keys
 
-    def _due(self) -> bool:
-        return bool(self._address) and (self._read_at is None or time.monotonic() - self._read_at >= REFRESH_SECONDS)
+    def _due(self, seconds: float) -> bool:
+        return bool(self._address) and (self._read_at is None or time.monotonic() - self._read_at >= seconds)
 
     async def _refresh(self) -> None:
         self._read_at = time.monotonic()

@@ -5,6 +5,7 @@ The key and the algorithm follow from the endpoint and the configuration, never 
 
 import base64
 import hmac
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
-from joserfc import jwt
+from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey, RSAKey
 from joserfc.jws import JWSRegistry
@@ -55,16 +56,17 @@ Keys = Mapping[str, RSAKey]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """What a token proved. ``token_id`` is its ``jti``, '' where its platform gives none.
-
-    ``operator`` is true for whoever runs the system, by their provider's word.
-    """
+    """What a token proved. ``token_id`` is its ``jti``, '' where its platform gives none."""
 
     site_id: str
     caller: Caller
     token_id: str
     expires_at: datetime
-    operator: bool = False
+
+    @property
+    def operator(self) -> bool:
+        """Do they run the system, by their provider's word?"""
+        return self.caller.operator
 
 
 def verify_forge(token: str, keys: Keys, audience: str, now: datetime, skew: float = MAX_SKEW) -> Principal:
@@ -86,7 +88,10 @@ def verify_forge(token: str, keys: Keys, audience: str, now: datetime, skew: flo
             account_id=claims.get("principal"),
             app=claims.get("principal") is None and not context.get("extension"),
         )
-        return Principal(site_of(context["cloudId"]), caller, str(claims.get("jti", "")), expires)
+        site = site_of(context["cloudId"])
+        if not _installed_on(app, site):
+            raise Unauthenticated
+        return Principal(site, caller, str(claims.get("jti", "")), expires)
     except (KeyError, TypeError, AttributeError, ValidationError):
         raise Unauthenticated from None
 
@@ -162,9 +167,8 @@ def peek(token: str, part: int, name: str) -> str:
     """
     if len(token) > MAX_LENGTH or token.count(".") != 2:
         raise Unauthenticated
-    segment = token.split(".")[part]
     try:
-        value = orjson.loads(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))[name]
+        value = orjson.loads(_decoded(token.split(".")[part]))[name]
     except (ValueError, TypeError, KeyError, IndexError):
         raise Unauthenticated from None
     if not isinstance(value, str):
@@ -198,9 +202,34 @@ def signed(token: str, key: RSAKey | OctKey, algorithm: str) -> dict[str, Any]:
     if len(token) > MAX_LENGTH:
         raise Unauthenticated
     try:
-        return jwt.decode(token, key, algorithms=[algorithm], registry=JWSRegistry(algorithms=[algorithm])).claims
+        found = jws.deserialize_compact(token, key, algorithms=[algorithm], registry=JWSRegistry(algorithms=[algorithm]))
+        if "crit" in _object(_decoded(found.segments["header"].decode())):  # no extension is for the tokens taken here
+            raise Unauthenticated
+        return _object(found.payload)
     except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Unauthenticated from None
+
+
+def _decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def _object(document: bytes) -> dict[str, Any]:
+    """A JSON object whose every member is there once: of two, another reader might believe the other.
+
+    :raises ValueError: it is not one.
+    """
+    found = json.loads(document.decode(), object_pairs_hook=_once, parse_constant=int)  # no int is called NaN or Infinity
+    if not isinstance(found, dict):
+        raise ValueError("not an object")
+    return found
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) != len(members):
+        raise ValueError("a member is there twice")
+    return found
 
 
 def in_time(claims: Mapping[str, Any], now: datetime, skew: float, required: Sequence[str]) -> datetime:
@@ -241,6 +270,12 @@ def site_of(value: object) -> str:
 def several(value: object) -> list[object]:
     """A claim that may be one value or a list of them, as a list."""
     return value if isinstance(value, list) else [value]
+
+
+def _installed_on(app: Mapping[str, Any], site: str) -> bool:
+    """Is the site among those of the token's installation, where it lists them?"""
+    contexts = app.get("installation", {}).get("contexts")
+    return contexts is None or site in [context.get("cloudId") for context in contexts]
 
 
 def _forge_licence(said: object, production: bool) -> Licence:

@@ -41,12 +41,17 @@ def translate_connect(event: str, body: Body, site_id: str, caller: Caller, now:
 def translate_data_center(body: Body, site_id: str, caller: Caller, now: datetime) -> Translation:
     """A Data Center body: ``event`` inside, ids only by default, people by user key.
 
-    :raises Refusal: it is an event we know, with a field that cannot be.
+    Its signature never expires, so that it is not an old one sent again only its own time can tell.
+
+    :raises Refusal: it is an event we know, with a field that cannot be, or without its time.
     """
     event = body.get("event", "")
     if not isinstance(event, str):
         raise Refusal(Reason.MALFORMED, "/event")
-    return translate_connect(event, body, site_id, caller, now)
+    found = translate_connect(event, body, site_id, caller, now)
+    if found.fact is not None and body.get("timestamp") is None:
+        raise Refusal(Reason.MALFORMED, "/timestamp")
+    return found
 
 
 def _page(body: Body, key: str, change: PageChange, common: dict[str, Any], now: datetime) -> Translation:
