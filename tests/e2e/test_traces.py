@@ -11,6 +11,7 @@ import pytest_asyncio
 from services.local.supervisor import Stack, running
 from shared.clock import now
 from tests.e2e.collector import Collector, Span, collecting
+from tests.e2e.session import cookie
 from tests.e2e.site import ADMIN, ANN, Site, approvers, step
 from tests.waiting import until
 
@@ -88,6 +89,22 @@ async def test_a_decision_is_one_trace_from_its_request_to_the_last_sink(told: S
     decided = spans["decision", DECIDE]
     assert decided.attributes["approvalflow.outcome"] == "applied"
     assert decided.attributes["approvalflow.command_id"] == response.json()["command_id"]
+
+
+async def test_one_made_at_the_console_begins_there(told: Site, traced: tuple[Stack, Collector]) -> None:
+    await told.done("PUT", "/v1/licence", {"active": True, "read_at": now().isoformat()}, None)
+    approval, trace, caller = await told.submit("6", await told.workflow(step(approvers(ANN)))), token_hex(16), token_hex(8)
+    form = {"page_version": 1, "step": 0, "round": 1, "version": 1, "key": "k", "verdict": "approve"}
+    async with httpx.AsyncClient(base_url=told.stack.address("console"), cookies=cookie(told.stack, told.id, ANN)) as visitor:
+        answer = await visitor.post(
+            f"/approvals/{approval}/decisions", data=form,
+            headers={"Sec-Fetch-Site": "same-origin", "traceparent": f"00-{trace}-{caller}-01"},
+        )
+    assert answer.status_code == 303, answer.text
+    asked, request = ("console", "POST /approvals/{approval_id}/decisions"), ("command", DECIDE_ROUTE)
+    spans = await whole(traced[1], trace, request, {asked, *HOPS})
+    assert spans.keys() == {asked, request, *HOPS}
+    assert (spans[asked].parent, spans[request].parent) == (caller, spans[asked].id)
 
 
 async def test_a_webhook_is_too_and_nobody_waits_for_it(told: Site, traced: tuple[Stack, Collector]) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import httpx
 import orjson
 
+from shared import tracing
 from shared.contracts.reasons import Reason
 from shared.problems import Refusal
 
@@ -29,6 +30,8 @@ class Commands:
         headers = {"Authorization": f"OpenID {token}", "Idempotency-Key": key, "Prefer": f"wait={max(self._seconds - 1, 0):.0f}"}
         if version is not None:
             headers["If-Match"] = f'"{version}"'
+        if trace := tracing.sent():
+            headers["traceparent"] = trace
         try:
             response = await self._client.request(
                 method, self._address + path, content=orjson.dumps(body), headers=headers, timeout=self._seconds,

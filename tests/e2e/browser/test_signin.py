@@ -1,15 +1,11 @@
 """Getting in, staying in, getting out; and what another site or another tenant cannot do."""
 
-import base64
-import json
-
 import httpx
-from itsdangerous import TimestampSigner
 from playwright.async_api import Browser, expect
 
-from services.console.web.session import session_key
 from services.local.supervisor import Stack
 from tests.e2e.browser.conftest import Visitor, accessible, visiting
+from tests.e2e.session import cookie
 from tests.e2e.site import ANN, Site, approvers, step
 
 
@@ -19,8 +15,8 @@ async def test_signing_in_leads_to_where_one_was_going(visitor: Visitor, site: S
     await accessible(visitor)
     await visitor.sign_in(site.id, ANN)
     assert visitor.page.url == f"{visitor.console}/approvals/{approval}"
-    [cookie] = [c for c in await visitor.page.context.cookies() if c["name"] == "approvalflow"]
-    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Lax")
+    [kept] = [c for c in await visitor.page.context.cookies() if c["name"] == "approvalflow"]
+    assert (kept["httpOnly"], kept["sameSite"]) == (True, "Lax")
 
 
 async def test_it_never_leads_off_this_service(visitor: Visitor, site: Site) -> None:
@@ -40,10 +36,8 @@ async def test_signing_out_is_for_good(ann: Visitor) -> None:
 
 async def expire(visitor: Visitor) -> None:
     """What the cookie holds is now of a person whose ID token has run out."""
-    token = visitor.stack.issuer.identity("site", "somebody", lifetime=-60)
-    key = session_key(visitor.stack.issuer.environment()["APPROVALFLOW_ENCRYPTION_KEY"])
-    value = TimestampSigner(key).sign(base64.b64encode(json.dumps({"id_token": token, "name": "somebody"}).encode())).decode()
-    await visitor.page.context.add_cookies([{"name": "approvalflow", "value": value, "url": visitor.console}])
+    [(name, value)] = cookie(visitor.stack, "site", "somebody", lifetime=-60).items()
+    await visitor.page.context.add_cookies([{"name": name, "value": value, "url": visitor.console}])
 
 
 async def test_who_is_still_signed_in_at_the_provider_is_not_asked_again(ann: Visitor) -> None:
