@@ -85,7 +85,6 @@ class LocalIssuer:
             "APPROVALFLOW_CONNECT_INSTALL_KEYS": str(self._directory / "installs.jwks"),
             "APPROVALFLOW_ENCRYPTION_KEY": self._kept.encryption_key,
             "APPROVALFLOW_DATA_CENTER_SITES": json.dumps(sites),
-            "APPROVALFLOW_OPERATOR_PASSWORD": self._kept.sign_in_password,
             "APPROVALFLOW_OIDC_ISSUER": self.provider,
             "APPROVALFLOW_OIDC_CLIENT_ID": OIDC_CLIENT,
             "APPROVALFLOW_OIDC_CLIENT_SECRET": self._kept.oidc_client_secret,
