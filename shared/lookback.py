@@ -30,7 +30,8 @@ async def start(reader: AIOKafkaConsumer, place: TopicPartition, handled: Handle
     """The offset before which everything was handled.
 
     That one record was handled says little: the same command may be on the log again much later. So it goes back until
-    what might have been one batch was handled whole. Going back too far costs time, and nothing else.
+    what might have been one batch was handled whole, and by a batch more, since within one the order is not that of the
+    log. Going back too far costs time, and nothing else.
 
     :raises LogTooShort: the log does not reach back that far.
     :raises TimeoutError: the broker does not hand records over.
@@ -41,7 +42,7 @@ async def start(reader: AIOKafkaConsumer, place: TopicPartition, handled: Handle
         lower = max(begin, upper - BATCH)
         seen = await handled(await read(reader, place, lower, upper))
         if upper - lower == BATCH and True in seen and False not in seen:
-            return lower
+            return max(begin, lower - BATCH)
         upper = lower
     if begin > 0 and next((one for one in seen if one is not None), True) is False:
         raise LogTooShort(f"{place.topic}, partition {place.partition}: what came before offset {begin} has expired")

@@ -14,12 +14,15 @@ import asyncpg
 import psutil
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from chaos.burst import Burst
 from chaos.load import Load
+from services.decision.wiring import GROUP
 from services.local.proof.gather import gather
 from services.local.quiet import until_quiet
-from services.local.supervisor import Stack, running
+from services.local.supervisor import PARTITIONS, Stack, running
 from shared.contracts.topics import INTAKE
 from shared.kafka import Outgoing
 from tests.fault.procedure import Procedure
@@ -119,13 +122,25 @@ class Disaster:
 
         await until(more, LONG)
 
-    async def _on_the_log(self) -> int:
-        from aiokafka import AIOKafkaConsumer, TopicPartition  # noqa: PLC0415
+    async def nobody_decides(self) -> None:
+        """Wait until the group has forgotten a process that could not take its leave."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.stack.broker.bootstrap)
+        await admin.start()
 
+        async def empty() -> bool:
+            [answer] = await admin.describe_consumer_groups([GROUP])
+            return all(group[2] in ("Empty", "Dead") for group in answer.groups)
+
+        try:
+            await until(empty, LONG)
+        finally:
+            await admin.close()
+
+    async def _on_the_log(self) -> int:
         reader = AIOKafkaConsumer(bootstrap_servers=self.stack.broker.bootstrap)
         await reader.start()
         try:
-            return sum((await reader.end_offsets([TopicPartition(INTAKE.name, n) for n in range(8)])).values())
+            return sum((await reader.end_offsets([TopicPartition(INTAKE.name, n) for n in range(PARTITIONS)])).values())
         finally:
             await reader.stop()
 
@@ -190,6 +205,7 @@ async def test_what_a_restored_database_has_lost_comes_back_as_it_was_told(disas
     await procedure.follow()
     kept = await disaster.outcomes()
     assert kept < outcomes and await disaster.entries() < entries
+    await disaster.nobody_decides()
     said = await procedure.follow()
     assert procedure.left == 0
     again = re.search(r"^(\d+) outcomes are there again", said, re.MULTILINE)
