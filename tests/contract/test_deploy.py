@@ -117,23 +117,32 @@ def test_prometheus_and_the_collector_reach_what_compose_starts() -> None:
     assert pipeline["processors"] == list(collector["processors"])
 
 
-def start_alertmanager(tmp_path: Path, given: dict[str, str]) -> tuple[int, Path]:
-    """Run the start of the container here, up to the program itself."""
-    said, written = CONTAINERS["alertmanager"], tmp_path / "alertmanager.yml"
-    [script] = said["command"]
-    script = script.replace("$$", "$").replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - the container's
-    script = script.replace("/etc/alertmanager/routes.yml", str(ROOT / "deploy" / "alertmanager" / "alertmanager.yml"))
-    start = [*said["entrypoint"], script.replace("exec alertmanager", "exec amtool check-config " + str(written) + " #")]
-    done = subprocess.run(start, env={"PATH": os.environ["PATH"], **given}, capture_output=True, check=False)  # noqa: S603
-    return done.returncode, written
+def start(name: str, given: dict[str, str], *instead: tuple[str, str]) -> int:
+    """Run a container's start here, with parts of it replaced; how it ended."""
+    [script] = CONTAINERS[name]["command"]
+    for old, new in (("$$", "$"), *instead):
+        assert old in script
+        script = script.replace(old, new)
+    begun = [*CONTAINERS[name]["entrypoint"], script]
+    return subprocess.run(begun, env={"PATH": os.environ["PATH"], **given}, capture_output=True, check=False).returncode  # noqa: S603
 
 
 def test_alertmanager_starts_with_whom_to_tell_and_not_without(tmp_path: Path) -> None:
     needed()
-    addresses = webhooks("http://oncall.example")
+    addresses, written = webhooks("http://oncall.example"), tmp_path / "alertmanager.yml"
+    here = (
+        ("exec alertmanager", f"exec amtool check-config {written} #"), ("/tmp/alertmanager.yml", str(written)),  # noqa: S108 - the container's
+        ("/etc/alertmanager/routes.yml", str(ROOT / "deploy" / "alertmanager" / "alertmanager.yml")),
+    )
     assert set(CONTAINERS["alertmanager"]["environment"]) == set(addresses)
-    code, written = start_alertmanager(tmp_path, addresses)
-    assert code == 0
+    assert start("alertmanager", addresses, *here) == 0
     assert {hook["url"] for one in loaded(written)["receivers"] for hook in one["webhook_configs"]} == set(addresses.values())
-    code, _ = start_alertmanager(tmp_path, dict(list(addresses.items())[1:]))
-    assert code != 0
+    for name in addresses:
+        assert start("alertmanager", {other: url for other, url in addresses.items() if other != name}, *here) != 0
+
+
+def test_grafana_starts_with_a_password_and_not_without() -> None:
+    here = ("exec /run.sh", "exit 0")
+    assert start("grafana", {"GF_SECURITY_ADMIN_PASSWORD": "chosen"}, here) == 0
+    assert start("grafana", {"GF_SECURITY_ADMIN_PASSWORD": ""}, here) != 0
+    assert start("grafana", {}, here) != 0
