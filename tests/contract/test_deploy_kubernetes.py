@@ -6,6 +6,7 @@ against the code in test_deploy_operators.py.
 
 import importlib.util
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,23 @@ def test_secrets_are_only_referred_to(overlay: str) -> None:
         said = environment(found, container_of(pod)).keys() & secrets_of(service)
         assert not said, said
         assert {name.upper() for name in files_of(pod, "secrets")} == secrets_of(service)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_secret_that_must_be_there_is_named_for_whoever_deploys(overlay: str) -> None:
+    told = (ROOT / "docs" / "deployment.md").read_text()
+    named = set(secrets_named(OVERLAYS[overlay]))
+    assert len(named) > 10 and {name for name in named if f"`{name}`" not in told} == set()
+
+
+def secrets_named(value: object, within: str = "") -> Iterator[str]:
+    """The names of secrets anywhere in manifests, whichever way a resource refers to one."""
+    if isinstance(value, list):
+        for each in value:
+            yield from secrets_named(each, within)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            if key == "secretName" or (key == "name" and "secret" in within.lower()):
+                yield each
+            else:
+                yield from secrets_named(each, key)
