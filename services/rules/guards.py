@@ -90,7 +90,7 @@ def decide(command: RecordDecision, page: Page, known: Known) -> Reason | None:
     if approval is None or known.definition is None:
         return Reason.NOT_FOUND
     if account is None:
-        return Reason.NOT_AN_APPROVER
+        return Reason.NOT_PERMITTED
     if command.page_version != approval.page_version:
         return Reason.PAGE_VERSION_STALE
     if command.expected_version not in (None, page.version):

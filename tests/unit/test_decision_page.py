@@ -101,7 +101,7 @@ def test_a_submission_is_refused(page: Page, facts: dict[str, Any], reason: Reas
     (a_decision(), a_page(an_approval(run=2)), Reason.APPROVAL_CLOSED),
     (a_decision(approval_id=f"{PAGE}-9"), a_page(an_approval()), Reason.NOT_FOUND),
     (a_decision(), a_page(), Reason.NOT_FOUND),
-    (a_decision(None), a_page(an_approval()), Reason.NOT_AN_APPROVER),
+    (a_decision(None), a_page(an_approval()), Reason.NOT_PERMITTED),
 ])
 def test_a_decision_is_refused(message: PageCommand, page: Page, reason: Reason) -> None:
     assert _reason(message, page) is reason
