@@ -112,6 +112,15 @@ def _workflow(event: dict[str, Any]) -> str:
     return other.get(str(change), "changed it")
 
 
+def lasted(seconds: float) -> str:
+    """A length of time in the two units that say most."""
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min"), (left, "s")) if n]
+    return " ".join(parts[:2]) or "0 s"
+
+
 def overtaken(history: Iterable[Happening], seen: int, doing: str) -> str:
     """What happened to a workflow since its record had the version ``seen``, while a person was ``doing`` something with it."""
     since = [what for what in history if what.event.get("version", 0) > seen]

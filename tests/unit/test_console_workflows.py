@@ -171,5 +171,12 @@ def test_a_week_in_which_nothing_ended_is_shown_too() -> None:
     assert every([busy], within) == [Week(date(2026, 10, 19)), busy, Week(date(2026, 11, 2))]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "0 s"), (59.4, "59 s"), (90, "1 min 30 s"), (3600, "1 h"), (100_800, "1 d 4 h"), (86_460, "1 d 1 min")],
+)
+def test_how_long_it_lasted_is_said_in_two_units(seconds: float, said: str) -> None:
+    assert words.lasted(seconds) == said
+
+
 def test_a_group_is_named_as_one() -> None:
     assert differences.named(GroupApprover(id="g1")) == "group g1"

@@ -43,7 +43,8 @@ async def reports(
     return page(
         "reports.html", needed.base, 422 if isinstance(within, str) else 200, person=person, spaces=spaces, owned=owned, space=space,
         workflow=workflow, first=typed[0], last=typed[1], wrong=within if isinstance(within, str) else None, within=within, report=found,
-        described=words.described, most_entries=store.MOST_ENTRIES, most_open=store.MOST_OPEN, most_steps=store.MOST_STEPS,
+        described=words.described, lasted=words.lasted,
+        most_entries=store.MOST_ENTRIES, most_open=store.MOST_OPEN, most_steps=store.MOST_STEPS,
     )
 
 
