@@ -76,6 +76,31 @@ def test_what_would_lock_or_take_away_is_found(statement: str, rule: str) -> Non
     assert rule in found(f"{statement};")
 
 
+COLUMN = """\
+-- One more column.
+-- depends: {depends}
+
+-- migrate: apply
+ALTER TABLE approvals.page ADD COLUMN mark integer;
+
+-- migrate: rollback
+ALTER TABLE approvals.page DROP COLUMN mark;
+"""
+CONCURRENT = """\
+-- Authors are looked for.
+-- depends: {depends}
+-- transaction: false
+
+-- migrate: apply
+SET lock_timeout = 0;
+CREATE INDEX CONCURRENTLY page_author ON approvals.page (author_id);
+SET lock_timeout = '1s';
+
+-- migrate: rollback
+DROP INDEX approvals.page_author;
+"""
+
+
 _OURS = "('command', 'directory', 'approvals', 'audit', 'retention')"
 _PROMISES = f"""
     SELECT 'column ' || a.attrelid::regclass || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
@@ -190,18 +215,32 @@ async def test_what_only_adds_is_let_through(database: Database) -> None:
         await db.close()
 
 
+def one_more(directory: Path, migration: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let whoever migrates find one more migration, the last."""
+    for path in FILES:
+        shutil.copy(path, directory)
+    (directory / f"{FILES[-1].stem}_more.sql").write_text(migration.format(depends=FILES[-1].stem))
+    monkeypatch.setattr(pg, "SCHEMA", directory)
+
+
+async def test_an_index_is_added_to_a_table_with_rows_as_the_page_about_upgrades_says(
+    postgres: Database, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert found(CONCURRENT.partition("-- migrate: rollback")[0]) == set()
+    one_more(tmp_path, CONCURRENT, monkeypatch)
+    indexed = await postgres.create("indexed", template)
+    await pg.migrate(indexed.dsn())
+    db = await asyncpg.connect(indexed.dsn())
+    assert await db.fetchval("SELECT indisvalid FROM pg_index WHERE indexrelid = 'approvals.page_author'::regclass")
+    await db.close()
+    await postgres.drop("indexed")
+
+
 async def test_a_migration_that_has_to_wait_makes_nobody_wait_behind_it(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """While a lock is waited for, everybody who comes later would wait too: it is given up soon, and asked for again."""
-    for path in FILES:
-        shutil.copy(path, tmp_path)
-    name = f"{FILES[-1].stem}_more"
-    (tmp_path / f"{name}.sql").write_text(
-        f"-- One more column.\n-- depends: {FILES[-1].stem}\n\n-- migrate: apply\nALTER TABLE approvals.page ADD COLUMN mark integer;\n"
-        "\n-- migrate: rollback\nALTER TABLE approvals.page DROP COLUMN mark;\n"
-    )
-    monkeypatch.setattr(pg, "SCHEMA", tmp_path)
+    one_more(tmp_path, COLUMN, monkeypatch)
     first, later = await asyncpg.connect(database.dsn()), await asyncpg.connect(database.dsn())
     holding = first.transaction()
     await holding.start()
