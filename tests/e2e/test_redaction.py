@@ -20,6 +20,7 @@ from tests.e2e.collector import collecting
 from tests.e2e.heard import Places, kept, logged, served, stored
 from tests.e2e.marks import Marks
 from tests.e2e.speaker import Speaker
+from tests.e2e.visits import visited
 
 WORDS: Mapping[str, set[str]] = {
     "approvals.comment.body": {"comment"},
@@ -72,6 +73,7 @@ async def everything(speaker: Speaker) -> None:
     await speeches.read(speaker)
     await speeches.garbled(speaker)
     await speeches.poisoned(speaker)
+    await visited(speaker)
     await speeches.unstorable(speaker)
     await speeches.without_database(speaker, approval)
     await until_quiet(speaker.stack.broker.bootstrap, 60)

@@ -94,7 +94,7 @@ async def test_a_decision_is_one_trace_from_its_request_to_the_last_sink(told: S
 async def test_one_made_at_the_console_begins_there(told: Site, traced: tuple[Stack, Collector]) -> None:
     await told.done("PUT", "/v1/licence", {"active": True, "read_at": now().isoformat()}, None)
     approval, trace, caller = await told.submit("6", await told.workflow(step(approvers(ANN)))), token_hex(16), token_hex(8)
-    form = {"page_version": 1, "step": 0, "round": 1, "version": 1, "key": "k", "verdict": "approve"}
+    form = {"page_version": 1, "step": 0, "round": 1, "version": 1, "key": "a" * 32, "verdict": "approve"}
     async with httpx.AsyncClient(base_url=told.stack.address("console"), cookies=cookie(told.stack, told.id, ANN)) as visitor:
         answer = await visitor.post(
             f"/approvals/{approval}/decisions", data=form,

@@ -80,7 +80,7 @@ class Decided:
     step: Annotated[int, Form()]
     round: Annotated[int, Form()]
     version: Annotated[int, Form()]
-    key: Annotated[str, Form(max_length=100)]
+    key: Annotated[str, Form(pattern="^[0-9a-f]{32}$")]
     verdict: Annotated[Verdict, Form()]
     comment: Annotated[str, Form(max_length=4000)] = ""
 

@@ -83,7 +83,7 @@ async def test_a_form_of_another_page_changes_nothing(ann: Visitor, site: Site, 
     await ann.page.get_by_role("button", name="Approve").click()
     await expect(ann.page.locator("h1")).to_have_text("Cross origin")
     cookies = {c["name"]: c["value"] for c in await ann.page.context.cookies() if c["name"] == "approvalflow"}
-    data = {"page_version": 1, "step": 0, "round": 1, "version": 1, "key": "k", "verdict": "approve"}
+    data = {"page_version": 1, "step": 0, "round": 1, "version": 1, "key": "a" * 32, "verdict": "approve"}
     async with httpx.AsyncClient(base_url=ann.console, cookies=cookies) as forger:
         for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://evil.example"}, {}):
             answer = await forger.post(f"/approvals/{approval}/decisions", data=data, headers=headers)
