@@ -1,0 +1,96 @@
+"""Rates and promises, from what services show of themselves at two moments."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from services.console.flow import hops
+from services.console.objectives import OBJECTIVES, Objective, judged
+from services.console.signals import Reading, counts, samples
+from shared.lags import Lag
+
+COMMAND = """# HELP approvalflow_command_admissions_total Requests.
+# TYPE approvalflow_command_admissions_total counter
+approvalflow_command_admissions_total{{channel="forge",outcome="accepted",otel_scope_name="command",reason="none"}} {good}
+approvalflow_command_admissions_total{{channel="forge",outcome="refused",otel_scope_name="command",reason="unavailable"}} {bad}
+approvalflow_command_admissions_total{{channel="forge",outcome="failed",otel_scope_name="command",reason="unavailable"}} {failed}
+approvalflow_command_publish_duration_seconds_count {good}
+approvalflow_command_publish_duration_seconds_sum 17
+approvalflow_pool_wait_seconds_count 99
+"""
+DECISION = """approvalflow_decision_age_seconds_bucket{{le="0.5"}} {fast}
+approvalflow_decision_age_seconds_bucket{{le="1.0"}} {fast}
+approvalflow_decision_age_seconds_bucket{{le="+Inf"}} {all}
+approvalflow_decision_age_seconds_count {all}
+approvalflow_decision_outcomes_total{{reason="applied"}} {all}
+"""
+AUDIT = """approvalflow_audit_age_seconds_bucket{{le="5.0",sink="store"}} {fast}
+approvalflow_audit_age_seconds_count{{sink="store"}} {all}
+approvalflow_audit_age_seconds_bucket{{le="5.0",sink="archive"}} 0
+approvalflow_audit_age_seconds_count{{sink="archive"}} {all}
+approvalflow_audit_recorded_total{{sink="store"}} {all}
+approvalflow_audit_recorded_total{{sink="archive"}} {fast}
+approvalflow_audit_verified 12.0
+"""
+
+
+def reading(text: str, first: Mapping[str, int], last: Mapping[str, int], seconds: float = 20) -> Reading:
+    return Reading(seconds, dict(samples(text.format(**first))), dict(samples(text.format(**last))))
+
+
+READINGS = {
+    "command": reading(COMMAND, {"good": 100, "bad": 0, "failed": 0}, {"good": 296, "bad": 3, "failed": 1}),
+    "decision": reading(DECISION, {"fast": 10, "all": 10}, {"fast": 109, "all": 110}),
+    "audit-fanout": reading(AUDIT, {"fast": 0, "all": 0}, {"fast": 40, "all": 40}),
+}
+
+
+def test_only_what_matters_is_read() -> None:
+    names = {sample[0] for sample, _ in samples(COMMAND.format(good=1, bad=2, failed=3))}
+    assert names == {"approvalflow_command_admissions_total", "approvalflow_command_publish_duration_seconds_count"}
+
+
+def test_a_label_that_is_there_for_the_first_time_rose_from_nothing() -> None:
+    late = Reading(10, {}, dict(samples('approvalflow_decision_outcomes_total{reason="applied"} 5\n')))
+    assert (late.rise("approvalflow_decision_outcomes_total"), late.rate("approvalflow_decision_outcomes_total")) == (5, 0.5)
+
+
+def test_a_gauge_shows_what_it_shows_now() -> None:
+    assert READINGS["audit-fanout"].present("approvalflow_audit_verified") == 12
+    assert READINGS["audit-fanout"].present("approvalflow_audit_chain_broken") is None
+    assert not counts("approvalflow_audit_verified")
+
+
+def test_promises_are_judged_by_their_service_alone() -> None:
+    intake, decision, audit = judged(READINGS)
+    assert (intake.total, intake.missed, round(intake.burn, 3)) == (200, 4, 20)
+    assert (decision.total, decision.missed, round(decision.burn, 3)) == (100, 1, 1)
+    assert (audit.total, audit.missed, audit.burn) == (40, 0, 0)
+
+
+def test_without_traffic_or_without_a_word_there_is_nothing_to_judge() -> None:
+    still = reading(DECISION, {"fast": 5, "all": 5}, {"fast": 5, "all": 5})
+    intake, decision, _ = judged({"decision": still})
+    assert (intake.seconds, intake.burn) == (None, 0)
+    assert (decision.seconds, decision.total, decision.burn) == (20, 0, 0)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda one: one.name)
+def test_the_promises_are_those_of_the_alerts(objective: Objective) -> None:
+    rules = YAML(typ="safe").load(Path("deploy/prometheus/rules/objectives.yml"))["groups"][0]["rules"]
+    found = {rule["labels"]["objective"]: rule["expr"] for rule in rules if rule.get("record") == "approvalflow:burn:5m"}
+    assert set(found) == {each.name for each in OBJECTIVES}
+    assert float(re.findall(r"/ ([0-9.]+)$", found[objective.name])[0]) == objective.allowed
+
+
+def test_each_part_of_the_way_has_its_rate_and_what_waits_there() -> None:
+    lags = [Lag("decision", "t", 7, 0, True), Lag("audit-fanout-store", "t", 0, 0, True), Lag("audit-fanout-archive", "t", 9, 0, False)]
+    way = hops(READINGS, lags)
+    assert {name: hop.rate for name, hop in way.items()} == {
+        "asked": 10, "put": 9.8, "decided": 5, "told": 5, "stored": 2, "archived": 2, "removed": None,
+    }
+    assert {name: hop.lag for name, hop in way.items() if hop.lag is not None} == {"decided": 7, "stored": 0}
+    assert {hop.rate for hop in hops({}, None).values()} == {None}
