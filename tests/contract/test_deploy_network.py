@@ -1,12 +1,17 @@
-"""Who may reach whom: what the network policies of an overlay add up to."""
+"""Who may reach whom: what the network policies of an overlay add up to, and which paths are open to the world."""
 
+import json
+import pkgutil
 from collections.abc import Iterator
+from importlib import import_module
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from fastapi.openapi.utils import get_openapi
 
-from tests.contract.deployed import SERVICES
+from services.console import web
+from tests.contract.deployed import ROOT, SERVICES
 from tests.contract.kustomized import Resource
 from tests.contract.test_deploy_kubernetes import OVERLAYS
 
@@ -103,3 +108,27 @@ def test_strimzi_lets_in_our_pods_and_the_scaler_alone() -> None:
     [listener] = kafka["listeners"]
     assert listener["port"] == KAFKA
     assert [*map(list, listener["networkPolicyPeers"])] == [["podSelector"], ["namespaceSelector"]]
+
+
+def paths_of_pages() -> set[str]:
+    """Every path of a page of the console."""
+    modules = [import_module(f"{web.__name__}.{found.name}") for found in pkgutil.iter_modules(web.__path__)]
+    routers = [module.routes for module in modules if hasattr(module, "routes")]
+    return {path for router in routers for path in get_openapi(title="", version="", routes=router.routes)["paths"]}
+
+
+def paths_of(service: str) -> set[str]:
+    """Every path of a service's API."""
+    return set(json.loads((ROOT / "docs" / f"openapi-{service}.json").read_text())["paths"])
+
+
+def test_what_is_open_to_the_world_is_every_path_for_people_and_confluence_and_no_other() -> None:
+    [ingress] = [each["spec"] for each in OVERLAYS["production"] if each["kind"] == "Ingress"]
+    served = {"command": paths_of("command"), "console": paths_of("console") | paths_of_pages() | {"/static/"}}
+    assert len(ingress["rules"]) == len(served) == len(ingress["tls"][0]["hosts"])
+    for rule in ingress["rules"]:
+        [name] = {path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
+        opened = {path["path"]: path["pathType"] for path in rule["http"]["paths"]}
+        assert set(opened) == {"/" + path.split("/")[1] for path in served[name]}
+        assert opened.pop("/", "Exact") == "Exact" and set(opened.values()) == {"Prefix"}
+        assert rule["host"] in ingress["tls"][0]["hosts"]
