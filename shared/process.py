@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from shared import logs, metrics, telemetry
 from shared.settings import ServiceSettings
+from shared.slow import HeaderLimit
 
 S = TypeVar("S", bound=ServiceSettings)
 _LAST = 0.9
@@ -77,7 +78,7 @@ def _give_up() -> None:
 async def _serve(settings: S, build: Callable[[S], AbstractAsyncContextManager[FastAPI]]) -> None:
     async with build(settings) as app, background(asyncio.create_task(metrics.watch_loop()), settings.leave_seconds):
         server = _Server(uvicorn.Config(
-            app, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False,
+            app, host=settings.http_host, port=settings.http_port, http=HeaderLimit, log_config=None, access_log=False,
             timeout_graceful_shutdown=max(1, int(settings.drain_seconds)), server_header=False, lifespan="off",
         ), app, settings.stop_seconds)
         structlog.get_logger().info("started", address=settings.http_host, port=settings.http_port)

@@ -15,7 +15,7 @@ from services.command import metrics
 from services.command.admission import Admission, Demand
 from services.command.authenticate import Authenticator
 from services.command.domain import Window
-from services.command.limits import Repeats
+from services.command.limits import Rates, Repeats
 from services.command.openapi import documented
 from services.command.requests import ENDPOINTS, Asked, Endpoint
 from shared.callers import scheme
@@ -40,6 +40,7 @@ class Api:
     admission: Admission
     window: Window
     repeats: Repeats
+    rates: Rates
     max_wait: float
     console_url: str
 
@@ -58,6 +59,7 @@ class Api:
         with metrics.admission(channel) as admitted:
             principal = await self.authenticator.person_or_app(request)
             with self.repeats.watching(principal):
+                self.rates.take(principal)
                 command, command_id, outcome, wait = await self._admit(endpoint, request, principal)
             if outcome is None:
                 admitted.outcome = "accepted"

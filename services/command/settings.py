@@ -36,6 +36,11 @@ class Settings(CallerSettings):
     repeated_refusals: int = Field(default=20, ge=1)
     """So many refusals of one actor, each within ``repeated_seconds`` of the one before, are told of."""
     repeated_seconds: float = Field(default=60.0, gt=0)
+    actor_requests: int = Field(default=2_000, ge=0)
+    """Commands that one actor may ask for within ``rate_seconds``, 0 for as many as they like; the next is answered 429."""
+    site_requests: int = Field(default=20_000, ge=0)
+    """The same of all actors of one site."""
+    rate_seconds: int = Field(default=10, ge=1)
     reply_partition: int = Field(default=0, ge=0)
     """The partition of the replies that this process listens on."""
 

@@ -20,7 +20,7 @@ from services.command.database import Away, Database
 from services.command.domain import Window
 from services.command.ingress import Api
 from services.command.lifecycle import Lifecycle
-from services.command.limits import InFlight, Repeats
+from services.command.limits import InFlight, Rates, Repeats
 from services.command.publish import Publisher
 from services.command.settings import Settings
 from services.command.tenants import Tenants
@@ -89,6 +89,7 @@ def application(
     in_flight = InFlight(settings.max_in_flight)
     metrics.IN_FLIGHT.show(lambda: [(in_flight.count, {})])
     repeats = Repeats(settings.repeated_refusals, settings.repeated_seconds)
+    rates = Rates(settings.actor_requests, settings.site_requests, settings.rate_seconds)
     window = Window(timedelta(seconds=settings.max_past_seconds), timedelta(seconds=settings.max_future_seconds))
     salt_key = hashlib.sha256(b"comment salt\n" + settings.encryption_keys()[-1].encode()).digest()
     admission = Admission(
@@ -108,6 +109,7 @@ def application(
     problems.install(app, (Away, *postgres.UNAVAILABLE))
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
     app.include_router(Webhooks(authenticator, lifecycle, publisher, backlog, in_flight, window).router())
-    app.include_router(Api(authenticator, admission, window, repeats, settings.max_wait_seconds, settings.console_url.rstrip("/")).router())
+    api = Api(authenticator, admission, window, repeats, rates, settings.max_wait_seconds, settings.console_url.rstrip("/"))
+    app.include_router(api.router())
     complete(app, openapi.schemas)
     return app

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     WORKFLOW_NOT_ASSIGNED = "workflow_not_assigned"
     FACTS_STALE = "facts_stale"
     FACTS_OUTDATED = "facts_outdated"
+    RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
     UNHANDLED = "unhandled"
     WAITING = "waiting"
@@ -63,6 +64,7 @@ DESCRIPTION: dict[Reason, tuple[HTTPStatus, str]] = {
     Reason.WORKFLOW_NOT_ASSIGNED: (HTTPStatus.CONFLICT, "No workflow is assigned to the page or its space."),
     Reason.FACTS_STALE: (HTTPStatus.CONFLICT, "What is known of groups or admins is too old to allow this."),
     Reason.FACTS_OUTDATED: (HTTPStatus.CONFLICT, "Newer facts are already known."),
+    Reason.RATE_LIMITED: (HTTPStatus.TOO_MANY_REQUESTS, "You, or your site, ask for more in a short time than is accepted."),
     Reason.UNAVAILABLE: (HTTPStatus.SERVICE_UNAVAILABLE, "It cannot be accepted just now; try again."),
     Reason.UNHANDLED: (HTTPStatus.INTERNAL_SERVER_ERROR, "It could not be handled and is kept for an operator."),
     Reason.WAITING: (HTTPStatus.CONFLICT, "An earlier record of the same key waits in quarantine."),
