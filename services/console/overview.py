@@ -46,7 +46,6 @@ class View:
         found = [f"{service.name} is not ready" for service in self.services if not service.ready]
         found += ["the database does not answer"] if self.recorded is None or self.last is None or self.held is None else []
         found += ["the broker does not answer"] if self.lags is None else []
-        found += [f"the error budget of {one.objective.name} is spent too fast" for one in self.objectives if one.burn > 1]
         waiting = self.held is not None and self.held.total
         return found + ([f"{waiting} in quarantine"] if waiting else [])
 

@@ -1,15 +1,17 @@
 """Rates and promises, from what services show of themselves at two moments."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+import httpx
 import pytest
+from fastapi import FastAPI, Response
 from ruamel.yaml import YAML
 
 from services.console.flow import hops
 from services.console.objectives import OBJECTIVES, Objective, judged
-from services.console.signals import Reading, counts, samples
+from services.console.signals import Reading, Signals, counts, samples
 from shared.lags import Lag
 
 COMMAND = """# HELP approvalflow_command_admissions_total Requests.
@@ -41,6 +43,7 @@ def reading(text: str, first: Mapping[str, int], last: Mapping[str, int], second
     return Reading(seconds, dict(samples(text.format(**first))), dict(samples(text.format(**last))))
 
 
+DECIDED = "approvalflow_decision_outcomes_total"
 READINGS = {
     "command": reading(COMMAND, {"good": 100, "bad": 0, "failed": 0}, {"good": 296, "bad": 3, "failed": 1}),
     "decision": reading(DECISION, {"fast": 10, "all": 10}, {"fast": 109, "all": 110}),
@@ -94,3 +97,48 @@ def test_each_part_of_the_way_has_its_rate_and_what_waits_there() -> None:
     }
     assert {name: hop.lag for name, hop in way.items() if hop.lag is not None} == {"decided": 7, "stored": 0}
     assert {hop.rate for hop in hops({}, None).values()} == {None}
+
+
+class Told:
+    """A service, and what it shows; None, if it does not."""
+
+    def __init__(self) -> None:
+        self.text: str | None = None
+        self.app = FastAPI()
+        self.app.add_api_route("/metrics", self.metrics)
+
+    async def metrics(self) -> Response:
+        return Response(self.text or "", 503 if self.text is None else 200)
+
+
+@pytest.fixture
+async def told() -> AsyncIterator[tuple[Told, Signals]]:
+    """A service and who reads it."""
+    service = Told()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(service.app)) as client:
+        yield service, Signals(client, {"decision": "http://decision"}, 5)
+
+
+async def looked(service: Told, signals: Signals, *counts: int | None) -> float | None:
+    """How much more was decided than at first, after looks at which so many were."""
+    for count in counts:
+        service.text = None if count is None else f'{DECIDED}{{reason="applied"}} {count}\n'
+        await signals.look()
+    reading = signals.readings().get("decision")
+    return None if reading is None else reading.rise(DECIDED)
+
+
+@pytest.mark.parametrize(("counts", "rise"), [
+    ([], None), ([5], None), ([None], None), ([5, 9, 12], 7), ([5, 9, 2], None), ([5, 9, 2, 6], 4), ([5, 9, None], None),
+    ([5, None, 9, 12], 3),
+])
+async def test_a_process_is_judged_from_its_start_on(told: tuple[Told, Signals], counts: list[int | None], rise: float | None) -> None:
+    assert await looked(*told, *counts) == rise
+
+
+async def test_what_is_no_exposition_tells_nothing(told: tuple[Told, Signals]) -> None:
+    service, signals = told
+    service.text = f"{DECIDED} many\n"
+    await signals.look()
+    await signals.look()
+    assert signals.readings() == {}

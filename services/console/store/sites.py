@@ -26,7 +26,7 @@ class Site:
 _SITES = """
 WITH named AS (
     SELECT site_id FROM directory.site WHERE site_id >= $1 AND starts_with(site_id, $1) AND site_id > $2
-    UNION SELECT $1 WHERE $1 > $2 AND EXISTS (SELECT FROM approvals.page WHERE site_id = $1)
+    UNION SELECT $1 WHERE $1 > $2 AND (SELECT min(page_id) FROM approvals.page WHERE site_id = $1) IS NOT NULL
     ORDER BY site_id LIMIT $3
 ), held AS (
     SELECT split_part(key, ':', 1) AS site_id, count(*) AS held
