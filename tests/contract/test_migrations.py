@@ -158,6 +158,14 @@ async def losses(db: asyncpg.Connection, statements: list[str]) -> set[str]:
 
 
 @pytest_asyncio.fixture
+async def migrated(postgres: Database, template: str) -> AsyncIterator[Database]:
+    """A database that a test may migrate further."""
+    await postgres.drop("migrated")
+    yield await postgres.create("migrated", template)
+    await postgres.drop("migrated")
+
+
+@pytest_asyncio.fixture
 async def empty(postgres: Database) -> AsyncIterator[Database]:
     """A database without any schema of ours."""
     await postgres.drop("migrations")
@@ -224,28 +232,26 @@ def one_more(directory: Path, migration: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_an_index_is_added_to_a_table_with_rows_as_the_page_about_upgrades_says(
-    postgres: Database, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    migrated: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert found(CONCURRENT.partition("-- migrate: rollback")[0]) == set()
     one_more(tmp_path, CONCURRENT, monkeypatch)
-    indexed = await postgres.create("indexed", template)
-    await pg.migrate(indexed.dsn())
-    db = await asyncpg.connect(indexed.dsn())
+    await pg.migrate(migrated.dsn())
+    db = await asyncpg.connect(migrated.dsn())
     assert await db.fetchval("SELECT indisvalid FROM pg_index WHERE indexrelid = 'approvals.page_author'::regclass")
     await db.close()
-    await postgres.drop("indexed")
 
 
 async def test_a_migration_that_has_to_wait_makes_nobody_wait_behind_it(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    migrated: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """While a lock is waited for, everybody who comes later would wait too: it is given up soon, and asked for again."""
     one_more(tmp_path, COLUMN, monkeypatch)
-    first, later = await asyncpg.connect(database.dsn()), await asyncpg.connect(database.dsn())
+    first, later = await asyncpg.connect(migrated.dsn()), await asyncpg.connect(migrated.dsn())
     holding = first.transaction()
     await holding.start()
     await first.execute("LOCK TABLE approvals.page IN ACCESS SHARE MODE")
-    migrating = asyncio.create_task(pg.migrate(database.dsn()))
+    migrating = asyncio.create_task(pg.migrate(migrated.dsn()))
     try:
         async def waits() -> bool:
             return bool(await later.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"))
