@@ -113,12 +113,13 @@ def _workflow(event: dict[str, Any]) -> str:
 
 
 def lasted(seconds: float) -> str:
-    """A length of time in the two units that say most."""
-    minutes, left = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min"), (left, "s")) if n]
-    return " ".join(parts[:2]) or "0 s"
+    """A length of time in the one or two units that say most."""
+    left = round(seconds)
+    for size, unit, part, of_it in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if left >= size:
+            rest = left % size // part
+            return f"{left // size} {unit}" + (f" {rest} {of_it}" if rest else "")
+    return f"{left} s"
 
 
 def overtaken(history: Iterable[Happening], seen: int, doing: str) -> str:

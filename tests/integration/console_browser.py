@@ -12,13 +12,12 @@ import httpx
 from itsdangerous import TimestampSigner
 
 from services.console.web.session import middleware
-from services.local import provider
 from services.local.child import free_port
 from services.local.issuer import LocalIssuer
-from services.local.served import served
 from shared.clock import now
 from tests.integration.console_data import ONE, TWO, Data
 from tests.integration.console_stack import filling, running, settings_for
+from tests.integration.console_visits import providing
 from tests.stack import Database
 
 
@@ -52,11 +51,11 @@ class Browser:
 @asynccontextmanager
 async def browsing(database: Database, state: Path) -> AsyncIterator[Browser]:
     """The console and the provider it believes. No ``command`` runs: nothing that is asked for can be done."""
-    issuer = LocalIssuer.load_or_create(state, provider=f"http://127.0.0.1:{free_port()}")
-    settings = settings_for(database, issuer, command_url=f"http://127.0.0.1:{free_port()}")
-    signer = TimestampSigner(str(middleware(settings).kwargs["secret_key"]))
-    async with served(provider.application(issuer, settings.base_url), issuer.provider), running(settings, issuer) as console:
-        yield Browser(console.client, issuer, signer)
+    async with providing(state) as issuer:
+        settings = settings_for(database, issuer, command_url=f"http://127.0.0.1:{free_port()}")
+        signer = TimestampSigner(str(middleware(settings).kwargs["secret_key"]))
+        async with running(settings, issuer) as console:
+            yield Browser(console.client, issuer, signer)
 
 
 @asynccontextmanager

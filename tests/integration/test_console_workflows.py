@@ -18,10 +18,11 @@ from tests.integration.console_data import ONE, TWO, Data
 from tests.stack import Database
 
 STALE = timedelta(hours=25)
+KEY = "0" * 32
 CHANGES = ("/workflows/wf-1/edit", "/workflows/wf-1/archive", "/reports?workflow=wf-1", "/workflows/new?space=10", "/reports?space=10")
 READS = ("/workflows/wf-1", "/workflows/wf-1/versions?from=1&to=1")
 FORM = {
-    "name": "Policies", "owners": "dave", "on_edit": "reset", "four_eyes": "on", "key": "k", "version": "1", "workflow_version": "1",
+    "name": "Policies", "owners": "dave", "on_edit": "reset", "four_eyes": "on", "key": KEY, "version": "1", "workflow_version": "1",
     "step-0-name": "review", "step-0-approvers": "ann\ngroup:g1\ngroup:old\ngroup:none", "step-0-rule": "quorum", "step-0-n": "4",
 }
 
@@ -104,7 +105,8 @@ async def test_workflows_are_listed_by_space_and_those_one_may_change_are_marked
     assert (await browser.read("/workflows", "ann")).count("You may change it") == 1
     only = await browser.read("/workflows?space=11&archived=true", "dave")
     assert ("Other" in only, "Policies" in only) == (True, False)
-    assert "Archived</span>" in await browser.read("/workflows?archived=true", "dave")
+    gone = await browser.read("/workflows?archived=true", "dave")
+    assert ("Archived</span>" in gone, gone.count("You may change it")) == (True, 1)
 
 
 async def test_a_long_list_goes_on_where_it_ended(browser: Browser, data: Data) -> None:
@@ -195,9 +197,10 @@ async def test_what_was_typed_comes_back_whatever_became_of_it(browser: Browser,
         response = await browser.post("/workflows/wf-1/edit", form, "dave")
         assert (response.status_code, told in response.text) == (status, True)
         assert ('value="Policies"' in response.text, "ann\ngroup:g1\ngroup:old\ngroup:none</textarea>" in response.text) == (True, True)
-        assert 'name="key" value="k"' in response.text
+        assert f'name="key" value="{KEY}"' in response.text
     assert (await browser.post("/workflows/wf-1/edit", FORM | {"version": "x"}, "dave")).status_code == 422
-    response = await browser.post("/workflows/wf-1/assignments", {"scope": "page", "scope_id": "a b", "key": "k"}, "dave")
+    assert (await browser.post("/workflows/wf-1/edit", FORM | {"key": "é"}, "dave")).status_code == 422
+    response = await browser.post("/workflows/wf-1/assignments", {"scope": "page", "scope_id": "a b", "key": KEY}, "dave")
     assert (response.status_code, "That is not the id of a page." in response.text, 'value="a b"' in response.text) == (422, True, True)
 
 
@@ -233,6 +236,6 @@ async def test_an_approval_is_reset_or_cancelled_by_those_who_may_only(browser: 
     for path in ("/approvals/900-1/reset", "/approvals/900-1/cancel"):
         assert (await browser.get(path, "ann")).status_code == 403
         assert (await browser.get(path.replace("900-1", "900-2"), "dave")).status_code == 404
-        assert (await browser.post(path, {"version": "4", "key": "k"}, "dave")).status_code == 503
+        assert (await browser.post(path, {"version": "4", "key": KEY}, "dave")).status_code == 503
     await data._db.execute("UPDATE approvals.page SET status = 'cancelled'")
     assert (await browser.get("/approvals/900-1/reset", "dave")).status_code == 409

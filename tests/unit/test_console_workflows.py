@@ -172,7 +172,8 @@ def test_a_week_in_which_nothing_ended_is_shown_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0.4, "0 s"), (59.4, "59 s"), (90, "1 min 30 s"), (3600, "1 h"), (100_800, "1 d 4 h"), (86_460, "1 d 1 min")],
+    ("seconds", "said"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min"), (90, "1 min 30 s"), (3600, "1 h"), (100_800, "1 d 4 h"), (86_460, "1 d")],
 )
 def test_how_long_it_lasted_is_said_in_two_units(seconds: float, said: str) -> None:
     assert words.lasted(seconds) == said

@@ -13,6 +13,7 @@ from services.console.store import approvals
 from services.console.web.render import page
 from services.console.web.session import Person, Visitor
 from services.console.web.state import Web, web
+from services.console.web.workflows import Key
 from services.known import store as known_store
 from services.rules import guards
 from services.rules.state import Known, Page, page_of
@@ -27,15 +28,14 @@ Act = Literal["reset", "cancel"]
 
 
 @routes.get("/{approval_id}/{act}")
-async def ask_first(approval_id: ObjectId, act: Act, person: Visitor, needed: Needed) -> Response:
+async def before_acting(approval_id: ObjectId, act: Act, person: Visitor, needed: Needed) -> Response:
     """What it would do to the approval."""
     return await _confirm(approval_id, act, person, needed)
 
 
 @routes.post("/{approval_id}/{act}")
-async def do(
-    approval_id: ObjectId, act: Act, person: Visitor, needed: Needed, version: Annotated[int, Form()],
-    key: Annotated[str, Form(max_length=100)],
+async def act_on_approval(
+    approval_id: ObjectId, act: Act, person: Visitor, needed: Needed, version: Annotated[int, Form()], key: Key,
 ) -> Response:
     """Do it to the approval as it was looked at."""
     try:

@@ -18,7 +18,7 @@ from services.console.store import workflows as store
 from services.console.web.render import page
 from services.console.web.session import Person, Visitor
 from services.console.web.state import Web, web
-from services.console.web.workflows import MOST, look, permission, to_change
+from services.console.web.workflows import MOST, Key, look, permission, to_change
 from shared.contracts.base import ObjectId
 from shared.contracts.reasons import Reason
 from shared.contracts.workflow import Definition
@@ -52,22 +52,22 @@ class Preview:
 
 
 @routes.get("/new")
-async def new(space: ObjectId, person: Visitor, needed: Needed) -> Response:
+async def new_workflow(space: ObjectId, person: Visitor, needed: Needed) -> Response:
     """An empty form for a workflow of this space."""
     await _may_make(space, person, needed)
     return _editor(Editing(space, key=uuid4().hex), Draft(owners=person.account_id), person, needed)
 
 
 @routes.post("/new")
-async def make(request: Request, space: Annotated[ObjectId, Form()], person: Visitor, needed: Needed) -> Response:
+async def make_workflow(request: Request, space: Annotated[ObjectId, Form()], key: Key, person: Visitor, needed: Needed) -> Response:
     """What the form is to do; it comes back unless that was to save."""
     await _may_make(space, person, needed)
     form = await _form(request)
-    return await _asked(Editing(space, key=form.get("key", "")), form, person, needed)
+    return await _asked(Editing(space, key=key), form, person, needed)
 
 
 @routes.get("/{workflow_id}/edit")
-async def edit(workflow_id: ObjectId, person: Visitor, needed: Needed) -> Response:
+async def edit_workflow(workflow_id: ObjectId, person: Visitor, needed: Needed) -> Response:
     """The workflow as a form."""
     found = (await to_change(workflow_id, person, needed)).workflow
     editing = Editing(found.space_id, workflow_id, found.version, found.workflow_version, uuid4().hex)
@@ -75,12 +75,12 @@ async def edit(workflow_id: ObjectId, person: Visitor, needed: Needed) -> Respon
 
 
 @routes.post("/{workflow_id}/edit")
-async def change(workflow_id: ObjectId, request: Request, person: Visitor, needed: Needed) -> Response:
+async def change_workflow(workflow_id: ObjectId, request: Request, key: Key, person: Visitor, needed: Needed) -> Response:
     """What the form is to do; it comes back unless that was to save."""
     found = (await to_change(workflow_id, person, needed)).workflow
     form = await _form(request)
     version, workflow_version = (_number(form.get(name, "")) for name in ("version", "workflow_version"))
-    return await _asked(Editing(found.space_id, workflow_id, version, workflow_version, form.get("key", "")), form, person, needed)
+    return await _asked(Editing(found.space_id, workflow_id, version, workflow_version, key), form, person, needed)
 
 
 async def _may_make(space_id: str, person: Person, needed: Web) -> None:
@@ -145,7 +145,7 @@ async def _ask(editing: Editing, definition: Definition, person: Person, needed:
     body: dict[str, Any] = {"definition": definition.model_dump(mode="json")}
     if editing.workflow_id is None:
         body["space_id"] = editing.space_id
-    key = f"{editing.key[:64]}.{editing.version}.{hashlib.sha256(orjson.dumps(body)).hexdigest()[:32]}"
+    key = f"{editing.key}.{editing.version}.{hashlib.sha256(orjson.dumps(body)).hexdigest()[:32]}"
     if editing.workflow_id is None:
         return await needed.commands.ask(person.token, "POST", "/v1/workflows", body, key=key)
     path = f"/v1/workflows/{editing.workflow_id}"

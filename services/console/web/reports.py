@@ -34,27 +34,30 @@ async def reports(
     spaces, owned = await asyncio.gather(
         workflows.administered(needed.pool, person.site_id, account, oldest), workflows.owned(needed.pool, person.site_id, account, oldest),
     )
-    within, found = chosen(first, last, now().date()), None
+    within, found, name = chosen(first, last, now().date()), None, ""
     if space or workflow:
-        await _permitted(person, needed, space, workflow)
+        name = await _permitted(person, needed, space, workflow)
         if isinstance(within, Range):
             found = await store.report(needed.pool, store.Scope(person.site_id, space or None, workflow or None), within, now())
+    wrong = within if isinstance(within, str) else None
     typed = (within.first.isoformat(), within.last.isoformat()) if isinstance(within, Range) else (first, last)
     return page(
-        "reports.html", needed.base, 422 if isinstance(within, str) else 200, person=person, spaces=spaces, owned=owned, space=space,
-        workflow=workflow, first=typed[0], last=typed[1], wrong=within if isinstance(within, str) else None, within=within, report=found,
-        described=words.described, lasted=words.lasted,
-        most_entries=store.MOST_ENTRIES, most_open=store.MOST_OPEN, most_steps=store.MOST_STEPS,
+        "reports.html", needed.base, 422 if wrong else 200, person=person, spaces=spaces, owned=owned, space=space, workflow=workflow,
+        name=name or workflow, first=typed[0], last=typed[1], wrong=wrong, within=within, report=found, described=words.described,
+        lasted=words.lasted, most_entries=store.MOST_ENTRIES, most_open=store.MOST_OPEN, most_steps=store.MOST_STEPS,
     )
 
 
-async def _permitted(person: Person, needed: Web, space: str, workflow: str) -> None:
-    """Only to those who administer the space, or who own the workflow or administer its space.
+async def _permitted(person: Person, needed: Web, space: str, workflow: str) -> str:
+    """The name of the workflow, for those who administer the space, or who own the workflow or administer its space.
 
     :raises Refusal: they do not, or there is no such thing, which is the same to them.
     """
     looked = [known_store.Wanted(person.site_id, person.account_id, space_id=space)] if space else []
     looked += [known_store.Wanted(person.site_id, person.account_id, workflow)] if workflow else []
-    reasons = [allowed(person, wanted, await known_store.known(needed.pool, wanted, needed.oldest())) for wanted in looked]
+    found = [(wanted, await known_store.known(needed.pool, wanted, needed.oldest())) for wanted in looked]
+    reasons = [allowed(person, wanted, known) for wanted, known in found]
     if None not in reasons:
         raise Refusal(reasons[0] or Reason.NOT_PERMITTED)
+    definition = found[-1][1].definition
+    return definition.name if workflow and definition is not None else ""

@@ -33,6 +33,8 @@ LATEST = 100
 """How much of a workflow's history is shown."""
 MOST = 1000
 """Up to where things are counted."""
+Key = Annotated[str, Form(pattern="^[0-9a-f]{32}$")]
+"""Names one visit to a form, so that a form sent twice is one command."""
 _ID: TypeAdapter[str] = TypeAdapter(ObjectId)
 
 
@@ -49,7 +51,10 @@ async def workflows(
         store.administered(needed.pool, person.site_id, person.account_id, asked.oldest),
     )
     shown, end = found[:SHOWN], found[SHOWN - 1].workflow if len(found) > SHOWN else None
-    mine = {one.workflow.workflow_id for one in shown if guards.owner_or_admin(person.principal.caller, one.workflow, one.known) is None}
+    mine = {
+        one.workflow.workflow_id for one in shown
+        if not one.workflow.archived and guards.owner_or_admin(person.principal.caller, one.workflow, one.known) is None
+    }
     return page(
         "workflows.html", needed.base, person=person, found=shown, mine=mine, spaces=spaces, space=space, archived=archived,
         more=end and f"{end.space_id}:{end.workflow_id}", most=MOST,
@@ -132,7 +137,7 @@ def _workflow(shown: Shown, person: Person, needed: Web, status: int = 200, **sa
 
 
 @routes.get("/{workflow_id}/versions")
-async def versions(
+async def workflow_versions(
     workflow_id: ObjectId, person: Visitor, needed: Needed, before: Annotated[int, Query(alias="from", ge=1, lt=1 << 31)],
     after: Annotated[int, Query(alias="to", ge=1, lt=1 << 31)],
 ) -> Response:
@@ -150,9 +155,9 @@ async def versions(
 
 
 @routes.post("/{workflow_id}/assignments")
-async def assign(
+async def assign_workflow(
     workflow_id: ObjectId, person: Visitor, needed: Needed, scope: Annotated[Literal["page", "space"], Form()],
-    key: Annotated[str, Form(max_length=100)], scope_id: Annotated[str, Form(max_length=200)] = "",
+    key: Key, scope_id: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
     """Make it the one for a page, or for all pages of its space."""
     shown = await to_change(workflow_id, person, needed)
@@ -168,14 +173,14 @@ async def assign(
 
 
 @routes.get("/{workflow_id}/archive")
-async def ask_to_archive(workflow_id: ObjectId, person: Visitor, needed: Needed) -> Response:
+async def before_archiving(workflow_id: ObjectId, person: Visitor, needed: Needed) -> Response:
     """What archiving it would do."""
     return _archive(await to_change(workflow_id, person, needed), person, needed)
 
 
 @routes.post("/{workflow_id}/archive")
-async def archive(
-    workflow_id: ObjectId, person: Visitor, needed: Needed, version: Annotated[int, Form()], key: Annotated[str, Form(max_length=100)],
+async def archive_workflow(
+    workflow_id: ObjectId, person: Visitor, needed: Needed, version: Annotated[int, Form()], key: Key,
 ) -> Response:
     """Archive it as it was looked at."""
     try:
