@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from services.console.flow import hops
 from services.console.objectives import OBJECTIVES, Objective, judged
 from services.console.signals import Reading, Signals, counts, samples
+from services.console.web.audit import Verified, verified
 from shared.lags import Lag
 
 COMMAND = """# HELP approvalflow_command_admissions_total Requests.
@@ -87,6 +88,18 @@ def test_the_promises_are_those_of_the_alerts(objective: Objective) -> None:
     found = {rule["labels"]["objective"]: rule["expr"] for rule in rules if rule.get("record") == "approvalflow:burn:5m"}
     assert set(found) == {each.name for each in OBJECTIVES}
     assert float(re.findall(r"/ ([0-9.]+)$", found[objective.name])[0]) == objective.allowed
+
+
+@pytest.mark.parametrize(("shown", "found"), [
+    ({}, None),
+    ({"verified_age_seconds": 42}, Verified(42, None, False)),
+    ({"verified_age_seconds": 1, "verified": 7, "chain_broken": 0}, Verified(1, 7, False)),
+    ({"verified_age_seconds": 1, "verified": 7, "chain_broken": 1}, Verified(1, 7, True)),
+])
+def test_what_the_last_look_at_the_audit_log_found(shown: dict[str, int], found: Verified | None) -> None:
+    text = "".join(f"approvalflow_audit_{name} {value}\n" for name, value in shown.items())
+    assert verified(Reading(10, {}, dict(samples(text)))) == found
+    assert verified(None) is None
 
 
 def test_each_part_of_the_way_has_its_rate_and_what_waits_there() -> None:

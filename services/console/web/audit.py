@@ -81,7 +81,7 @@ async def audit(person: Operating, needed: Needed, search: Annotated[Search, Dep
     found, more, checked = await _search(person, needed, search) if search.site else ([], None, None)
     return page(
         "audit.html", needed.base, person=person, search=search, found=found, more=more, checked=checked, written=_written,
-        heads=await store.heads(needed.pool), last=_verified(needed.signals.readings().get("audit-fanout")), Index=Index, Order=Order,
+        heads=await store.heads(needed.pool), last=verified(needed.signals.readings().get("audit-fanout")), Index=Index, Order=Order,
     )
 
 
@@ -108,7 +108,8 @@ class Verified:
     broken: bool
 
 
-def _verified(reading: Reading | None) -> Verified | None:
+def verified(reading: Reading | None) -> Verified | None:
+    """What audit-fanout shows of it; None, if it shows nothing."""
     age = None if reading is None else reading.present("approvalflow_audit_verified_age_seconds")
     if reading is None or age is None:
         return None
