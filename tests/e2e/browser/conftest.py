@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, ViewportSize, async_playwright
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
 from services.local.supervisor import Stack
 from shared.clock import now
@@ -31,6 +31,7 @@ async def browser() -> AsyncIterator[Browser]:
         if os.environ.get("APPROVALFLOW_REQUIRE_CHROMIUM"):
             pytest.fail("chromium is required here and not installed")
         pytest.skip("NOT TESTED: no chromium (apt-get install chromium)")
+    expect.set_options(timeout=15_000)
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield started

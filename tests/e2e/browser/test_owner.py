@@ -46,7 +46,6 @@ async def test_a_workflow_from_an_empty_form_to_its_use(dora: Visitor, site: Sit
     await expect(page.locator("#step-1-name")).to_be_focused()
     await page.locator("#step-1-name").fill("Release")
     await page.locator("#step-1-approvers").fill(ADMIN)
-    await page.keyboard.press("Control+Home")
     await page.get_by_role("button", name="Preview").last.click()
     preview = page.locator("#preview")
     await expect(preview).to_contain_text("3 people must approve, and 2 could.")
@@ -91,6 +90,22 @@ async def test_steps_are_moved_and_removed_without_script_and_by_keyboard(dora: 
         await expect(page.get_by_role("heading", name="Fewer steps")).to_be_visible()
     definition = (await site.read(f"/v1/workflows/{workflow}", ADMIN)).json()["definition"]
     assert [one["name"] for one in definition["steps"]] == ["third", "second"]
+
+
+async def test_being_signed_out_while_one_typed_loses_nothing(dora: Visitor, site: Site) -> None:
+    page = dora.page
+    await dora.go(f"/workflows/new?space={SPACE}")
+    for field, typed in (("name", "Policies"), ("step-0-name", "Review"), ("step-0-approvers", f"{ANN}\n{BOB}")):
+        await page.locator(f"#{field}").fill(typed)
+    await page.context.clear_cookies()
+    await page.get_by_role("button", name="Save").click()
+    async with page.expect_popup() as opened:
+        await page.get_by_role("link", name="Sign in").click()
+    await Visitor(await opened.value, dora.stack, dora.trouble).sign_in(site.id, ADMIN)
+    await page.get_by_role("button", name="Send it now").click()
+    workflow = await saved(dora)
+    [made] = (await site.read(f"/v1/workflows/{workflow}", ADMIN)).json()["definition"]["steps"]
+    assert [one["id"] for one in made["approvers"]] == [ANN, BOB]
 
 
 async def test_who_was_faster_is_named_and_nothing_typed_is_lost(dora: Visitor, site: Site) -> None:
@@ -187,7 +202,7 @@ async def test_reports_tell_how_long_where_and_why(dora: Visitor, site: Site) ->
         await page.reload()
         return bool(await page.get_by_role("img", name="Time from submission to the end, by week").count())
 
-    await until(audited)
+    await until(audited, 60)
     await expect(page.get_by_role("img", name="Open approvals by the step they wait at")).to_be_visible()
     await accessible(dora)
     await dora.picture("reports")
