@@ -74,17 +74,28 @@ def status(found: Status) -> str:
 
 
 _CAUSES = {
-    "command": "by a person", "edited": "since the page was edited", "trashed": "since the page was moved to the trash",
+    "edited": "since the page was edited", "trashed": "since the page was moved to the trash",
     "archived": "since the page was archived", "removed": "since the page was deleted", "space_removed": "since its space was deleted",
     "workflow_archived": "since its workflow was archived", "uninstalled": "since the app was uninstalled",
 }
 
 
+def who(what: Happening) -> str | None:
+    """The person of whom ``happened`` says what they did; None where it says what was done."""
+    theirs = what.kind in {"decision-recorded", "approval-submitted"} or what.event.get("cause") == "command"
+    if theirs or (what.kind == "workflow-event" and what.event.get("change") != "owners_recorded"):
+        return what.event.get("actor_id")
+    return None
+
+
 def happened(what: Happening) -> str:
-    """What happened, without who did it."""
+    """What happened, as goes after ``who`` did it."""
     event = what.event
     if what.kind == "workflow-event":
         return _workflow(event)
+    if event.get("cause") == "command":
+        back = f"sent it back to step 1 at version {event.get('page_version')}"
+        return "cancelled the approval" if what.kind == "approval-cancelled" else back
     step = f"step {event.get('step', 0) + 1}"
     if what.kind == "decision-recorded":
         done = " and completed it" if event.get("step_completed") and event.get("verdict") == "approve" else ""
@@ -92,8 +103,7 @@ def happened(what: Happening) -> str:
     if what.kind == "approval-submitted":
         return f"put version {event.get('page_version')} up for approval"
     if what.kind == "approval-reset":
-        because = " since the page was edited" if event.get("cause") == "edited" else ""
-        return f"the approval went back to step 1 at version {event.get('page_version')}{because}"
+        return f"the approval went back to step 1 at version {event.get('page_version')} since the page was edited"
     if what.kind == "approval-kept":
         return f"the page was edited; the approval goes on at version {event.get('page_version')}"
     if what.kind == "approval-cancelled":

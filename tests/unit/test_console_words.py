@@ -73,7 +73,8 @@ def test_a_conflict_is_told_by_what_has_changed(reason: Reason, now: dict[str, A
         (happening("decision-recorded", step=0, verdict="reject", step_completed=True), "rejected step 1"),
         (happening("approval-submitted", page_version=3), "put version 3 up for approval"),
         (happening("approval-reset", page_version=4, cause="edited"), f"{RESET} since the page was edited"),
-        (happening("approval-reset", page_version=4, cause="command"), RESET),
+        (happening("approval-reset", page_version=4, cause="command"), "sent it back to step 1 at version 4"),
+        (happening("approval-cancelled", cause="command"), "cancelled the approval"),
         (happening("approval-kept", page_version=5), "the page was edited; the approval goes on at version 5"),
         (happening("page-recorded", change="moved", page_version=None), "the page was moved"),
         (happening("page-recorded", change="created", page_version=1), "the page was created (version 1)"),
@@ -83,7 +84,18 @@ def test_what_happened_is_a_sentence(what: Happening, said: str) -> None:
     assert words.happened(what) == said
 
 
-@pytest.mark.parametrize("cause", CancelCause)
+@pytest.mark.parametrize(("what", "person"), [
+    (happening("decision-recorded", actor_id="ann"), "ann"), (happening("approval-submitted", actor_id="ann"), "ann"),
+    (happening("approval-cancelled", actor_id="ann", cause="command"), "ann"), (happening("workflow-event", actor_id="ann"), "ann"),
+    (happening("approval-cancelled", actor_id="ann", cause="edited"), None), (happening("page-recorded", actor_id="ann"), None),
+    (happening("approval-reset", actor_id="ann", cause="edited"), None), (happening("approval-kept", actor_id="ann"), None),
+    (happening("workflow-event", actor_id="ann", change="owners_recorded"), None),
+])
+def test_somebody_is_named_where_it_is_said_what_they_did(what: Happening, person: str | None) -> None:
+    assert words.who(what) == person
+
+
+@pytest.mark.parametrize("cause", [cause for cause in CancelCause if cause is not CancelCause.COMMAND])
 def test_every_cause_of_a_cancellation_is_said(cause: CancelCause) -> None:
     said = words.happened(happening("approval-cancelled", cause=cause))
     assert said.startswith("the approval was cancelled ")

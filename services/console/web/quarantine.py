@@ -50,11 +50,11 @@ async def quarantined(
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an operator confirms: the first record is the one they were shown."""
+    """What an operator confirms: the first record is the one they were shown. ``once`` makes a repeat the same command."""
 
     do: Annotated[Do, Form()]
     first: Annotated[str, Form(max_length=40)]
-    once: Annotated[str, Form(max_length=100)]
+    once: Annotated[UUID, Form()]
 
 
 @routes.post("/{service}/{key:path}")
@@ -65,7 +65,7 @@ async def release(service: Service, key: str, person: Operating, needed: Needed,
         return await _show(service, key, person, needed, status=409, why="What waits here has changed since you looked. Look again.")
     body = {"key": key, "set_aside": wanted.do is Do.SET_ASIDE}
     try:
-        answer = await needed.commands.ask(person.token, "POST", "/v1/quarantine/releases", body, key=wanted.once)
+        answer = await needed.commands.ask(person.token, "POST", "/v1/quarantine/releases", body, key=wanted.once.hex)
     except Refusal as refusal:
         return await _show(service, key, person, needed, do=wanted.do, status=refusal.status, why=words.refused(refusal.reason))
     return RedirectResponse(f"{needed.base}{path(service, key)}?asked={answer['command_id']}", 303)

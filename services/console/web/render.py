@@ -50,5 +50,6 @@ def moment(when: datetime) -> str:
 
 
 _pages.filters.update(
-    ago=ago, since=since, kind=kind, clock=clock, moment=moment, rule=words.rule, status=words.status, happened=words.happened,
+    ago=ago, since=since, kind=kind, clock=clock, moment=moment,
+    rule=words.rule, status=words.status, happened=words.happened, who=words.who,
 )
