@@ -19,6 +19,7 @@ from tests.integration.console_visits import providing, visiting
 from tests.stack import Database
 
 KEY = f"{ONE}:900"
+ONCE = "5f" * 16
 HERE = f"/operations/quarantine/decision/{ONE}%3A900"
 
 
@@ -98,20 +99,27 @@ async def test_a_key_under_which_nothing_waits_is_not_found(ola: httpx.AsyncClie
 
 async def test_a_release_of_what_has_changed_since_is_not_asked_for(ola: httpx.AsyncClient, data: Data) -> None:
     await poisoned(data)
-    answer = await ola.post(HERE, data={"do": "release", "first": "0/10", "once": "k"})
+    answer = await ola.post(HERE, data={"do": "release", "first": "0/10", "once": ONCE})
     assert (answer.status_code, "has changed since you looked" in answer.text) == (409, True)
 
 
 async def test_a_release_that_cannot_be_asked_for_is_said_and_can_be_tried_again(ola: httpx.AsyncClient, data: Data) -> None:
     await poisoned(data)
-    answer = await ola.post(HERE, data={"do": "set_aside", "first": "0/11", "once": "k"})
+    answer = await ola.post(HERE, data={"do": "set_aside", "first": "0/11", "once": ONCE})
     assert (answer.status_code, "It cannot be accepted just now" in answer.text) == (503, True)
     assert 'value="set_aside"' in answer.text
 
 
+async def test_a_form_that_the_console_did_not_make_asks_for_nothing(ola: httpx.AsyncClient, data: Data) -> None:
+    await poisoned(data)
+    good = {"do": "release", "first": "0/11", "once": ONCE}
+    for wrong in ({"once": "ключ"}, {"once": ""}, {"do": "erase"}, {"first": "0" * 41}):
+        assert (await ola.post(HERE, data=good | wrong)).status_code == 422, wrong
+
+
 async def test_a_form_of_another_page_releases_nothing(ola: httpx.AsyncClient, data: Data) -> None:
     await poisoned(data)
-    said = {"do": "release", "first": "0/11", "once": "k"}
+    said = {"do": "release", "first": "0/11", "once": ONCE}
     assert (await ola.post(HERE, data=said, headers={"Origin": "https://elsewhere.example"})).status_code == 403
 
 
