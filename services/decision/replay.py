@@ -93,19 +93,23 @@ async def _set_back(
     offsets: dict[TopicPartition, int] = {}
     records: list[Record] = []
     for place in places:
-        start, (begin, end) = await lookback.start(reader, place, partial(_handled, pool)), await lookback.bounds(reader, place)
+        start, (begin, end) = await lookback.start(reader, place, partial(_handled, pool, place)), await lookback.bounds(reader, place)
         offsets[place] = max(begin, min(start, await member.committed(place) or 0))
         records += await lookback.read(reader, place, offsets[place], end)
     await member.commit(offsets)
     return records
 
 
-async def _handled(pool: asyncpg.Pool, records: Sequence[Record]) -> list[bool | None]:
-    """Has each an outcome? A fact that said nothing new has none, and what cannot be read has none either."""
+async def _handled(pool: asyncpg.Pool, place: TopicPartition, records: Sequence[Record]) -> list[bool | None]:
+    """Has each an outcome, or is it in quarantine? A fact that said nothing new is neither."""
     ids = [_id(record) for record in records]
     async with pool.acquire() as db:
         stored = await pages.read_outcomes(db, {id_ for id_ in ids if id_ is not None})
-    return [True if id_ in stored else None if id_ is None or _is_fact(record) else False for id_, record in zip(ids, records, strict=True)]
+        kept = await quarantine.kept(db, place.topic, place.partition, [record.offset for record in records])
+    return [
+        True if id_ in stored or record.offset in kept else None if _is_fact(record) else False
+        for id_, record in zip(ids, records, strict=True)
+    ]
 
 
 def _id(record: Record) -> UUID | None:
@@ -123,7 +127,7 @@ async def _told(pool: asyncpg.Pool, reader: AIOKafkaConsumer, places: Iterable[T
     """What was told of commands that may have no outcome now, as it was told first."""
     told: dict[UUID, _Told] = {}
     for place in places:
-        start, (_, end) = await lookback.start(reader, place, partial(_handled, pool)), await lookback.bounds(reader, place)
+        start, (_, end) = await lookback.start(reader, place, partial(_handled, pool, place)), await lookback.bounds(reader, place)
         for record in await lookback.read(reader, place, start, end):
             id_ = _id(record)
             if id_ is not None and id_ not in told:

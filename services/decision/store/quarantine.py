@@ -71,6 +71,14 @@ async def add(db: Connection, records: Sequence[Held]) -> None:
     await db.execute(_ADD, *(list(column) for column in zip(*rows, strict=True)))
 
 
+_KEPT = "SELECT log_offset FROM approvals.quarantine WHERE topic = $1 AND partition = $2 AND log_offset = ANY ($3::bigint[])"
+
+
+async def kept(db: Connection, topic: str, partition: int, offsets: Iterable[int]) -> set[int]:
+    """Which of these places on the log have their record here."""
+    return {row["log_offset"] for row in await db.fetch(_KEPT, topic, partition, list(offsets))}
+
+
 _CAUSES = "SELECT count(*) FROM approvals.quarantine WHERE NOT set_aside AND reason <> 'waiting'"
 
 
