@@ -4,20 +4,27 @@ What Debian's Python stands in for is the base image, which no registry is asked
 packages come from wheels that were fetched before, and are held against the same hashes.
 """
 
+import contextlib
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.contract.deployed import ROOT
 
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
-_DEBIAN = ("mmdebstrap", "--quiet", "--variant=essential", "--include=passwd,python3.11-venv,python-is-python3", "bookworm")
+_DEBIAN = (
+    "mmdebstrap", "--quiet", "--variant=essential", "--include=passwd,python3.11-venv,python-is-python3",
+    "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/man/*",
+    "bookworm",
+)
+_OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels", "PIP_NO_COMPILE": "1"}
 _ALLOWED = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
 
 
@@ -48,6 +55,23 @@ def instructions() -> list[tuple[str, str]]:
     lines = [line for line in DOCKERFILE.read_text().splitlines() if line and not line.startswith("#")]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
     return [(name, rest) for name, _, rest in (line.partition(" ") for line in joined.splitlines())]
+
+
+@contextlib.contextmanager
+def in_memory() -> Iterator[Path]:
+    """A directory that no disk is waited for; gone afterwards.
+
+    :raises CalledProcessError: nothing may be mounted here.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="approvalflow-image-"))
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2g,mode=755", "tmpfs", directory], check=True, capture_output=True)  # noqa: S603, S607 - as above
+        try:
+            yield directory
+        finally:
+            subprocess.run(["umount", "--lazy", directory], check=True)  # noqa: S603, S607 - as above
+    finally:
+        directory.rmdir()
 
 
 def bare(directory: Path) -> Path:
@@ -89,29 +113,29 @@ class Build:
     def _from(self, rest: str) -> None:
         base, _, name = rest.partition(" AS ")
         root = self._directory / (name or "image")
-        subprocess.run(["cp", "-a", self._debian, root], check=True)  # noqa: S603, S607 - a copy
+        _linked(self._debian, root)
         self.stages[name] = Stage(root, base)
 
     def _run(self, rest: str) -> None:
-        kept = self._stage.root / "wheels"
-        shutil.copytree(self._wheels, kept)
-        self._stage.run(["/bin/sh", "-c", rest], {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"})
-        shutil.rmtree(kept)
+        _linked(self._wheels, self._stage.root / "wheels")
+        self._stage.run(["/bin/sh", "-c", rest], _OFFLINE)
+        shutil.rmtree(self._stage.root / "wheels")
 
     def _copy(self, rest: str) -> None:
         first, *others = shlex.split(rest)
         if first.startswith("--from="):
             [source, target] = others
-            where = self.stages[first.removeprefix("--from=")].root / source.lstrip("/")
+            return _linked(self.stages[first.removeprefix("--from=")].root / source.lstrip("/"), self._inside(target))
+        [source, target] = first, *others
+        assert source in _ALLOWED, f"{source} is not in the build's context"
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, self._inside(target), ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            [source, target] = first, *others
-            assert source in _ALLOWED, f"{source} is not in the build's context"
-            where = ROOT / source
-        to = self._stage.root / os.path.join(self._stage.directory, target).lstrip("/")  # noqa: PTH118 - an absolute target replaces it
-        if where.is_dir():
-            shutil.copytree(where, to, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(where, to)
+            shutil.copy(ROOT / source, self._inside(target))
+        return None
+
+    def _inside(self, path: str) -> Path:
+        return self._stage.root / os.path.join(self._stage.directory, path).lstrip("/")  # noqa: PTH118 - an absolute path replaces it
 
     def _workdir(self, rest: str) -> None:
         self._stage.directory = rest
@@ -132,3 +156,8 @@ class Build:
 
     def _cmd(self, rest: str) -> None:
         self._stage.command = [part.strip('"') for part in rest.strip("[]").split(", ")]
+
+
+def _linked(source: Path, target: Path) -> None:
+    """A copy that shares its files' contents: steps replace files, and write into none that is there."""
+    subprocess.run(["cp", "-al", source, target], check=True)  # noqa: S603, S607 - within one directory

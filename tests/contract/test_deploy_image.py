@@ -1,5 +1,6 @@
 """The image builds from its recipe, holds what a service needs and no tools, and runs as nobody in particular on a root it cannot write."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ from cryptography.fernet import Fernet
 
 from services.local.child import Child, free_port
 from tests.contract.deployed import USER, pinned
-from tests.contract.image import DOCKERFILE, Build, Stage, bare, instructions, wheels
+from tests.contract.image import DOCKERFILE, Build, Stage, bare, in_memory, instructions, wheels
 from tests.stack import Database
 
 pytestmark = pytest.mark.timeout(900)
@@ -33,17 +34,17 @@ exec chroot "$0" "$@"
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The image, built once; half a gigabyte that is not kept."""
+def image() -> Iterator[Stage]:
+    """The image, built once."""
     if os.geteuid() != 0 or not shutil.which("mmdebstrap"):
         pytest.skip("NOT TESTED: the image is only built by root, with mmdebstrap (apt-get install --no-install-recommends mmdebstrap)")
-    directory = tmp_path_factory.mktemp("image")
-    try:
-        debian = bare(directory / "debian")
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"NOT TESTED: no mirror of Debian answers: {error.stderr.decode()[-300:]}")
-    yield Build(debian, wheels(directory / "wheels"), directory).image()
-    shutil.rmtree(directory)
+    with contextlib.ExitStack() as stack:
+        try:
+            directory = stack.enter_context(in_memory())
+            debian = bare(directory / "debian")
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"NOT TESTED: nothing may be mounted here, or no mirror of Debian answers: {error.stderr.decode()[-300:]}")
+        yield Build(debian, wheels(directory / "wheels"), directory).image()
 
 
 def test_the_recipe_is_clean() -> None:
