@@ -12,7 +12,8 @@ from pydantic import AfterValidator, AwareDatetime
 
 from services.console.answers import ApprovalAnswer, CommandAnswer, EntryPage, PageAnswer, WaitingPage, WorkflowAnswer
 from services.console.cursors import Cursors
-from services.console.domain import Index, Order, unchanged
+from services.console.domain.approvals import unchanged
+from services.console.domain.listing import Index, Order
 from services.console.measured import Measured
 from services.console.store import approvals, audit
 from services.rules.state import page_of

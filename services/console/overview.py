@@ -13,9 +13,9 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from services.console import metrics
-from services.console.domain import Growth, Last, Quarantine, Readiness
-from services.console.flow import Hop, hops
-from services.console.objectives import Judged, judged
+from services.console.domain.flow import Hop, hops
+from services.console.domain.objectives import Judged, judged
+from services.console.domain.state import Growth, Last, Quarantine, Readiness
 from services.console.signals import Signals
 from services.console.store import operations
 from shared import postgres
@@ -76,7 +76,8 @@ class Overview:
         if recorded is not None:
             self._growth.look(time.monotonic(), recorded)
         readings = self._signals.readings()
-        return View(now(), services, hops(readings, lags), judged(readings), lags, recorded, list(self._growth.rates()), last, held)
+        behind = {lag.group: lag.total for lag in lags or () if lag.begun}
+        return View(now(), services, hops(readings, behind), judged(readings), lags, recorded, list(self._growth.rates()), last, held)
 
     async def _part(self, name: str, looking: Awaitable[T]) -> T | None:
         try:

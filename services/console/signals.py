@@ -4,13 +4,13 @@ import asyncio
 import re
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.console import metrics
+from services.console.domain.reading import Reading, Samples
 
 WINDOW_SECONDS = 300.0
 """How far back what was seen is remembered."""
@@ -19,32 +19,6 @@ _WANTED = re.compile(
     r"|(decision|audit)_age_seconds_(bucket|count)|audit_(recorded_total|chain_broken|verified|verified_age_seconds)"
     r"|retention_removed_total)[ {]"
 )
-Labels = Mapping[str, str]
-Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
-"""Values by name and labels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the one process that answers at a service's address told first and last, and the seconds between."""
-
-    seconds: float
-    first: Samples
-    last: Samples
-
-    def rise(self, name: str, which: Callable[[Labels], bool] = lambda _: True) -> float:
-        """By how much counters of this name rose."""
-        return sum(
-            value - self.first.get(sample, 0.0) for sample, value in self.last.items() if sample[0] == name and which(dict(sample[1]))
-        )
-
-    def rate(self, name: str, which: Callable[[Labels], bool] = lambda _: True) -> float:
-        """The same, a second."""
-        return self.rise(name, which) / self.seconds
-
-    def present(self, name: str) -> float | None:
-        """What a gauge without labels shows; None, if it shows nothing."""
-        return self.last.get((name, ()))
 
 
 class Signals:

@@ -7,9 +7,10 @@ from cryptography.fernet import Fernet, MultiFernet
 
 from services.console.answers import Decision, StepState
 from services.console.cursors import Cursors, Place
-from services.console.domain import Growth, Vote, missing, steps, unchanged
-from services.console.web.render import ago, kind
+from services.console.domain.approvals import Vote, missing, steps, unchanged
+from services.console.domain.state import Growth
 from services.console.settings import Settings
+from services.console.web.render import ago, kind
 from shared.contracts.commands import Verdict
 from shared.contracts.events import Status
 from shared.contracts.reasons import Reason

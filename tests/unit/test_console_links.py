@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.console.links import Link, check
+from services.console.domain.links import Link, check
 from shared.chain import GENESIS, link
 
 

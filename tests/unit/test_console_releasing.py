@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.console.releasing import Fate, Record, Service, foresee
+from services.console.domain.releasing import Fate, Record, Service, foresee
 from tests.builders import NOON
 
 AGAIN, RETRIED, UNREADABLE, ASIDE, WAITS = Fate.AGAIN, Fate.RETRIED, Fate.UNREADABLE, Fate.ASIDE, Fate.WAITS

@@ -9,11 +9,11 @@ import pytest
 from fastapi import FastAPI, Response
 from ruamel.yaml import YAML
 
-from services.console.flow import hops
-from services.console.objectives import OBJECTIVES, Objective, judged
-from services.console.signals import Reading, Signals, counts, samples
+from services.console.domain.flow import hops
+from services.console.domain.objectives import OBJECTIVES, Objective, judged
+from services.console.domain.reading import Reading
+from services.console.signals import Signals, counts, samples
 from services.console.web.audit import Verified, verified
-from shared.lags import Lag
 
 COMMAND = """# HELP approvalflow_command_admissions_total Requests.
 # TYPE approvalflow_command_admissions_total counter
@@ -103,13 +103,12 @@ def test_what_the_last_look_at_the_audit_log_found(shown: dict[str, int], found:
 
 
 def test_each_part_of_the_way_has_its_rate_and_what_waits_there() -> None:
-    lags = [Lag("decision", "t", 7, 0, True), Lag("audit-fanout-store", "t", 0, 0, True), Lag("audit-fanout-archive", "t", 9, 0, False)]
-    way = hops(READINGS, lags)
+    way = hops(READINGS, {"decision": 7, "audit-fanout-store": 0})
     assert {name: hop.rate for name, hop in way.items()} == {
         "asked": 10, "put": 9.8, "decided": 5, "told": 5, "stored": 2, "archived": 2, "removed": None,
     }
     assert {name: hop.lag for name, hop in way.items() if hop.lag is not None} == {"decided": 7, "stored": 0}
-    assert {hop.rate for hop in hops({}, None).values()} == {None}
+    assert {hop.rate for hop in hops({}, {}).values()} == {None}
 
 
 class Told:

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from services.console import words
 from services.console.answers import ApprovalAnswer
-from services.console.domain import Happening, steps, takes_part
+from services.console.domain import words
+from services.console.domain.approvals import Happening, steps, takes_part
+from services.console.domain.words import Seen
 from services.console.web.signin import inside
-from services.console.words import Seen
 from services.rules.state import Page
 from shared.contracts.commands import CancelCause
 from shared.contracts.events import Status

@@ -4,11 +4,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.console import differences, drafts, words
-from services.console.domain import Happening
-from services.console.drafts import Draft, StepDraft
-from services.console.outlook import Crowd, outlook
-from services.console.reporting import Range, Week, chosen, every
+from services.console.domain import differences, drafts, words
+from services.console.domain.approvals import Happening
+from services.console.domain.drafts import Draft, StepDraft
+from services.console.domain.outlook import Crowd, outlook
+from services.console.domain.reporting import Range, Week, chosen, every
 from shared.contracts.workflow import All, Definition, GroupApprover, OnEdit, Quorum, Step
 from tests.builders import ALICE, BOB, CAROL, DAVE, NOON, a_definition, a_step, accounts, groups
 

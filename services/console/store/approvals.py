@@ -10,7 +10,8 @@ import orjson
 
 from services.console.answers import ApprovalAnswer, CommandAnswer, Decision, PageAnswer, Run, Waiting, WorkflowAnswer
 from services.console.cursors import Place
-from services.console.domain import Order, Vote, missing, steps
+from services.console.domain.approvals import Vote, missing, steps
+from services.console.domain.listing import Order
 from services.rules.state import approval_id
 from shared.callers import Tenant
 from shared.contracts.events import Status

@@ -9,8 +9,8 @@ import orjson
 
 from services.console.answers import Entry
 from services.console.cursors import Place
-from services.console.domain import Index, Order
-from services.console.links import Link
+from services.console.domain.links import Link
+from services.console.domain.listing import Index, Order
 
 
 @dataclass(frozen=True, slots=True)

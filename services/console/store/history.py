@@ -5,7 +5,7 @@ from datetime import datetime
 import asyncpg
 import orjson
 
-from services.console.domain import Happening
+from services.console.domain.approvals import Happening
 
 # Every applied command of a page has the next version, so the index that prevents two of one version finds them in order.
 _HISTORY = """

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import asyncpg
 
-from services.console.domain import Held, Last, Quarantine
+from services.console.domain.state import Held, Last, Quarantine
 
 _RECORDED = "SELECT coalesce(sum(position), 0)::bigint FROM audit.head"
 

@@ -5,7 +5,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from services.console.releasing import Record, Released, Service
+from services.console.domain.releasing import Record, Released, Service
 
 _RECORDS = {
     Service.DECISION: """

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from services.console.reporting import Range, Report, Waiting, Week, every
+from services.console.domain.reporting import Range, Report, Waiting, Week, every
 from shared.contracts.reasons import Reason
 
 MOST_ENTRIES = 20_000

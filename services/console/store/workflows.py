@@ -7,8 +7,8 @@ from datetime import datetime
 import asyncpg
 import orjson
 
-from services.console.domain import Happening
-from services.console.outlook import Crowd
+from services.console.domain.approvals import Happening
+from services.console.domain.outlook import Crowd
 from services.rules.state import Known, Space, Workflow
 from shared.contracts.workflow import Definition
 

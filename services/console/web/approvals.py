@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Form, Query
 from fastapi.responses import RedirectResponse, Response
 
-from services.console import words
 from services.console.answers import ApprovalAnswer, CommandAnswer
-from services.console.domain import Happening, Order, takes_part
+from services.console.domain import words
+from services.console.domain.approvals import Happening, takes_part
+from services.console.domain.listing import Order
 from services.console.measured import Measured
 from services.console.store import approvals, history
 from services.console.web.render import page

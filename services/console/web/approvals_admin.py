@@ -7,7 +7,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import RedirectResponse, Response
 
-from services.console import words
+from services.console.domain import words
 from services.console.measured import Measured
 from services.console.store import approvals
 from services.console.web.render import page

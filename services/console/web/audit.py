@@ -11,10 +11,10 @@ from fastapi.responses import Response
 from pydantic import AfterValidator
 
 from services.console.answers import Entry
-from services.console.domain import Index, Order
-from services.console.links import Checked, check
+from services.console.domain.links import Checked, check
+from services.console.domain.listing import Index, Order
+from services.console.domain.reading import Reading
 from services.console.measured import Measured
-from services.console.signals import Reading
 from services.console.store import audit as store
 from services.console.web.render import page
 from services.console.web.session import Operating, Person

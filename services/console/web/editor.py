@@ -10,10 +10,10 @@ import orjson
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from services.console import drafts, words
-from services.console.drafts import Draft, Mistakes
+from services.console.domain import drafts, words
+from services.console.domain.drafts import Draft, Mistakes
+from services.console.domain.outlook import StepOutlook, outlook
 from services.console.measured import Measured
-from services.console.outlook import StepOutlook, outlook
 from services.console.store import workflows as store
 from services.console.web.render import page
 from services.console.web.session import Person, Visitor

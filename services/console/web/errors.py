@@ -9,10 +9,10 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from services.console.domain.words import refused
 from services.console.web.render import page
 from services.console.web.session import SAFE, Person, SignedOut, signed_in
 from services.console.web.state import Web
-from services.console.words import refused
 from shared import postgres
 from shared.contracts.reasons import Reason
 from shared.problems import TITLE, Refusal

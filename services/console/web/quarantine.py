@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import RedirectResponse, Response
 
-from services.console import words
+from services.console.domain import words
+from services.console.domain.releasing import Fate, Record, Released, Service, foresee
 from services.console.measured import Measured
-from services.console.releasing import Fate, Record, Released, Service, foresee
 from services.console.store import operations
 from services.console.store import quarantine as store
 from services.console.web.render import page

@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 from fastapi.responses import HTMLResponse
 
-from services.console import words
+from services.console.domain import words
 from shared.clock import now
 
 _pages = jinja2.Environment(

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
-from services.console import words
+from services.console.domain import words
+from services.console.domain.reporting import Range, chosen
 from services.console.measured import Measured
-from services.console.reporting import Range, chosen
 from services.console.store import reports as store
 from services.console.store import workflows
 from services.console.web.render import page

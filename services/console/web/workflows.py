@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Form, Query
 from fastapi.responses import RedirectResponse, Response
 from pydantic import TypeAdapter, ValidationError
 
-from services.console import differences, words
 from services.console.answers import WorkflowAnswer
-from services.console.domain import Happening
+from services.console.domain import differences, words
+from services.console.domain.approvals import Happening
 from services.console.measured import Measured
 from services.console.store import approvals
 from services.console.store import workflows as store

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from services.console import words
+from services.console.domain import words
 from shared.contracts.workflow import Approver, Definition, OnEdit, Quorum, Step
 
 Mistakes = dict[str, list[str]]

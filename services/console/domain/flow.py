@@ -1,10 +1,9 @@
 """Pure: the way of a command through the services, with how much goes along each part of it and how much waits there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.console.signals import Reading
-from shared.lags import Lag
+from services.console.domain.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +17,8 @@ class Hop:
     lag: int | None = None
 
 
-def hops(readings: Mapping[str, Reading], lags: Iterable[Lag] | None) -> dict[str, Hop]:
-    """The whole way, in order."""
-    behind = {lag.group: lag.total for lag in lags or () if lag.begun}
+def hops(readings: Mapping[str, Reading], behind: Mapping[str, int]) -> dict[str, Hop]:
+    """The whole way, in order; ``behind`` is by how many records each group is, as far as that is known."""
 
     def rate(service: str, *names: str, sink: str | None = None) -> float | None:
         reading = readings.get(service)

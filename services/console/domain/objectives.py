@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from services.console.signals import Labels, Reading
+from services.console.domain.reading import Labels, Reading
 
 Share = Callable[[Reading], tuple[float, float]]
 """How many there were, and how many of them were not as promised."""

@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Literal
 
-from services.console import words
+from services.console.domain import words
 from shared.contracts.workflow import Approver, Definition, Step
 
 

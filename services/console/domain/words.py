@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from services.console.answers import ApprovalAnswer
-from services.console.domain import Happening
+from services.console.domain.approvals import Happening
 from shared.contracts.events import Status
 from shared.contracts.reasons import DESCRIPTION, Reason
 from shared.contracts.workflow import All, OnEdit, Quorum, Rule
