@@ -10,7 +10,7 @@ import pytest
 
 from shared.contracts.topics import GROUPS, TOPICS, acls
 from shared.postgres import migrate
-from tests.contract.deployed import SERVICES, role_of
+from tests.contract.deployed import SERVICES, pinned, role_of
 from tests.contract.kustomized import Resource
 from tests.contract.test_deploy_kubernetes import OVERLAYS, files_of, one
 from tests.stack import Database
@@ -64,6 +64,7 @@ def test_a_broker_lets_in_only_who_says_who_they_are_and_lets_them_do_only_what_
 
 def test_a_service_reads_the_secret_that_its_operator_writes() -> None:
     prefix = kinds("Kafka")["kafka"]["spec"]["entityOperator"]["userOperator"]["secretPrefix"]
+    assert pinned(kinds("Cluster")["postgres"]["spec"]["imageName"])
     roles = {role["name"]: role for role in kinds("Cluster")["postgres"]["spec"]["managed"]["roles"]}
     assert roles.keys() == {role_of(service) for service in SERVICES}
     for service in SERVICES:
