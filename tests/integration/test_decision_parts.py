@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -49,11 +49,11 @@ class Watched(Engine):
     decided = 0
     fails_on = 0
 
-    def decide(self, items: Sequence[Item], seen: Seen) -> Batch:
+    def decide(self, items: Sequence[Item], seen: Seen, at: datetime | None = None) -> Batch:
         self.decided += 1
         if self.decided == self.fails_on:
             raise ConnectionAbortedError
-        return super().decide(items, seen)
+        return super().decide(items, seen, at)
 
 
 @dataclass
