@@ -11,7 +11,7 @@ from shared.problems import Refusal
 from shared.tokens import Principal
 
 
-@pytest.mark.parametrize(("reason", "told"), [(Reason.NOT_AN_APPROVER, [3, 6]), (Reason.UNAVAILABLE, [])])
+@pytest.mark.parametrize(("reason", "told"), [(Reason.NOT_AN_APPROVER, [3, 6]), (Reason.RATE_LIMITED, [3, 6]), (Reason.UNAVAILABLE, [])])
 def test_every_so_many_refusals_of_one_actor_are_told_of(reason: Reason, told: list[int]) -> None:
     repeats = Repeats(3, 60)
     caller = Caller(channel=Channel.FORGE, environment=Environment.PRODUCTION, licence=Licence.ACTIVE, account_id="ann")
