@@ -61,15 +61,11 @@ def run(as_json: AsJson = False, database: Database = None, kafka: Kafka = None,
     Ends with 0 if all of it is gone, or nothing was due; with 1 if some of it could not be removed, another process is
     sweeping, or the database or the broker does not answer; with 2 if it is called wrongly; with 130 if it was told to stop.
     """
-    from services.retention.settings import Settings
     from services.retention.sweep import AlreadySweeping
 
-    address = database_address(database, state, "retention")
-    servers, idempotent = kafka_address(kafka, state)
-    settings = Settings.model_validate({"database": address, "kafka": servers, "kafka_idempotent": idempotent})
     try:
         with stoppable():
-            swept = asyncio.run(until_told(_run(settings)))
+            swept = asyncio.run(until_told(_run(_settings(database, kafka, state))))
     except AlreadySweeping:
         typer.echo("another process is sweeping", err=True)
         raise typer.Exit(1) from None
@@ -78,6 +74,43 @@ def run(as_json: AsJson = False, database: Database = None, kafka: Kafka = None,
     else:
         _say(swept)
     raise typer.Exit(1 if swept.unfinished else 0)
+
+
+@retention.command()
+def erase(
+    site: Site, account: Annotated[str, typer.Argument(help="The person's account.")],
+    database: Database = None, kafka: Kafka = None, state: State = DEFAULT_STATE,
+) -> None:
+    """Remove every comment of a person from a site, but for what is held, and have that audited.
+
+    What the audit log says of them still verifies: it holds a digest alone, under a salt that goes with the comment. Ends with 0 if
+    all of it is gone; with 1 if some of it could not be removed, another process is sweeping, or the database or the broker does not
+    answer; with 2 if it is called wrongly; with 130 if it was told to stop.
+    """
+    from services.retention.sweep import AlreadySweeping
+    from services.retention.wiring import by_hand
+
+    async def erased(settings: "Settings") -> "Swept":
+        async with by_hand(settings, lambda _run, _count: None) as sweep:
+            return await sweep.erase(site, account)
+
+    try:
+        with stoppable():
+            swept = asyncio.run(until_told(erased(_settings(database, kafka, state))))
+    except AlreadySweeping:
+        typer.echo("another process is sweeping", err=True)
+        raise typer.Exit(1) from None
+    _say(swept)
+    raise typer.Exit(1 if swept.unfinished else 0)
+
+
+def _settings(database: str | None, kafka: str | None, state: Any) -> "Settings":
+    from services.retention.settings import Settings
+
+    servers, idempotent = kafka_address(kafka, state)
+    return Settings.model_validate(
+        {"database": database_address(database, state, "retention"), "kafka": servers, "kafka_idempotent": idempotent}
+    )
 
 
 def _told(runs: list[Run]) -> list[dict[str, Any]]:

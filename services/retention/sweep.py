@@ -28,6 +28,8 @@ from shared.kafka import Outgoing
 Publish = Callable[[Iterable[Outgoing]], Awaitable[None]]
 Progress = Callable[[Run, int], None]
 """Hears of each batch: its run, and how many records it removed."""
+Remove = Callable[[Connection, Run, int], Awaitable[Run]]
+"""Takes a batch of at most so many records; the run with them gone."""
 log = structlog.get_logger()
 
 _TIMED_OUT = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
@@ -89,11 +91,30 @@ class Sweep:
                     await self._carry_out(db, Run(uuid4(), policy.site_id, policy.kind, before), swept)
         return swept
 
-    async def _carry_out(self, db: Connection, run: Run, swept: Swept) -> None:
+    async def erase(self, site_id: str, account_id: str) -> Swept:
+        """Remove every comment of a person, however young, but for what is held, and have that audited.
+
+        :raises AlreadySweeping: another process sweeps, or has left a removal of this site's comments to be gone on with.
+        :raises aiokafka.errors.KafkaError: the log did not take the record; the next sweep sends it.
+        """
+        async def remove(db: Connection, run: Run, size: int) -> Run:
+            return await records.erase(db, run, account_id, size)
+
+        swept = Swept()
+        async with self._pool.acquire() as db:
+            if not await runs.take_turn(db):
+                raise AlreadySweeping
+            try:
+                await self._carry_out(db, Run(uuid4(), site_id, Kind.COMMENTS, now()), swept, remove)
+            except asyncpg.UniqueViolationError:
+                raise AlreadySweeping from None
+        return swept
+
+    async def _carry_out(self, db: Connection, run: Run, swept: Swept, remove: Remove | None = None) -> None:
         if run.finished_at is None:
             if run.kind is Kind.AUDIT:
                 run = await self._drop_months(db, run)
-            run, complete = await self._remove_rows(db, run)
+            run, complete = await self._remove_rows(db, run, remove or self._due)
             if not complete:
                 swept.unfinished.append(run)
                 return
@@ -107,12 +128,12 @@ class Sweep:
         metrics.recorded.add(1, {"kind": run.kind})
         swept.recorded.append(run)
 
-    async def _remove_rows(self, db: Connection, run: Run) -> tuple[Run, bool]:
-        """The run with all that is due gone; False, if that could not be."""
+    async def _remove_rows(self, db: Connection, run: Run, remove: Remove) -> tuple[Run, bool]:
+        """The run with all gone that ``remove`` finds; False, if that could not be."""
         size = self._settings.batch_rows
         while True:
             try:
-                after = await self._batch(db, run, size)
+                after = await self._batch(db, run, size, remove)
             except _TIMED_OUT as error:
                 metrics.timeouts.add(1, {"kind": run.kind})
                 log.warning("batch given up", site_id=run.site_id, kind=run.kind, count=size, error=type(error).__name__)
@@ -125,15 +146,18 @@ class Sweep:
                     return run, True
             await asyncio.sleep(_about(self._settings.pause_seconds, 0.5))
 
-    async def _batch(self, db: Connection, run: Run, size: int) -> Run:
+    @staticmethod
+    async def _due(db: Connection, run: Run, size: int) -> Run:
+        """The run with a batch of what is due gone."""
+        limit = domain.limit(run, await rules.keep_days(db, run.site_id, run.kind), now())
+        remove = audit.remove if run.kind is Kind.AUDIT else records.remove
+        return run if limit is None else await remove(db, run, limit, size)
+
+    async def _batch(self, db: Connection, run: Run, size: int, remove: Remove) -> Run:
         started = time.perf_counter()
         async with db.transaction():
             await runs.bound(db, self._settings.statement_seconds, self._settings.lock_seconds)
-            limit = domain.limit(run, await rules.keep_days(db, run.site_id, run.kind), now())
-            if limit is None:
-                return run
-            remove = audit.remove if run.kind is Kind.AUDIT else records.remove
-            after = await remove(db, run, limit, size)
+            after = await remove(db, run, size)
             if after != run:
                 await runs.save(db, after)
         metrics.batch_seconds.record(time.perf_counter() - started, {"kind": run.kind})

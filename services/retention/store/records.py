@@ -27,12 +27,13 @@ class _Source:
         """Old enough, whether held or not."""
         return f"t.site_id = $1 AND t.{self.age} < $2 AND {self.free}"
 
-    def remove(self) -> str:
-        """One batch of what is due and not held."""
+    def remove(self, wanted: str | None = None) -> str:
+        """One batch of what is due, or otherwise wanted of a site, and not held."""
+        those = f"t.site_id = $1 AND {wanted}" if wanted else self.due()
         return f"""
             DELETE FROM {self.table} WHERE ({self.key}) IN (
                 SELECT {self.key} FROM {self.table} t
-                 WHERE {self.due()} AND NOT EXISTS (SELECT FROM retention.hold h WHERE h.site_id = t.site_id AND {self.held})
+                 WHERE {those} AND NOT EXISTS (SELECT FROM retention.hold h WHERE h.site_id = t.site_id AND {self.held})
                  {self.order} LIMIT $3
             ) RETURNING {self.gone}
         """
@@ -90,4 +91,13 @@ _REMOVE: dict[Kind, str] = {kind: source.remove() for kind, source in SOURCES.it
 async def remove(db: Connection, run: Run, before: datetime, rows: int) -> Run:
     """Remove at most ``rows`` of what is due, of any kind but audit entries; the run with them gone."""
     gone = await db.fetch(_REMOVE[run.kind], run.site_id, before, rows)
+    return without(run, [row[0] for row in gone])
+
+
+_ERASE = SOURCES[Kind.COMMENTS].remove("t.author_id = $2")
+
+
+async def erase(db: Connection, run: Run, account_id: str, rows: int) -> Run:
+    """Remove at most ``rows`` of a person's comments that no hold keeps, salt and all; the run with them gone."""
+    gone = await db.fetch(_ERASE, run.site_id, account_id, rows)
     return without(run, [row[0] for row in gone])
