@@ -24,6 +24,7 @@ def documented(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.body is not Nothing:
         content = {"schema": {"$ref": REF.format(model=endpoint.body.__name__)}, "example": endpoint.example}
         extra["requestBody"] = {"required": True, "content": {"application/json": content}}
+    links = _links(endpoint)
     accepted = {"command_id": _COMMAND_ID, "status_url": f"/v1/commands/{_COMMAND_ID}"}
     return {
         "summary": endpoint.summary,
@@ -31,12 +32,28 @@ def documented(endpoint: Endpoint) -> dict[str, Any]:
         "openapi_extra": extra,
         "response_model": None,
         "responses": {
-            200: {"description": "Applied; answered to a caller who waited.", "content": _outcome()},
-            202: {"description": "On the log.", "content": {"application/json": {"example": accepted}}},
+            200: {"description": "Applied; answered to a caller who waited.", "content": _outcome(), **links},
+            202: {"description": "On the log.", "content": {"application/json": {"example": accepted}}, **links},
             "4XX": problem(Reason.MALFORMED, "Refused, and why."),
             503: problem(Reason.UNAVAILABLE, "Not accepted; try again with the same key."),
         },
     }
+
+
+_MAKES = {"/v1/workflows": "workflow_id", "/v1/pages/{page_id}/approvals": "approval_id"}
+"""What answers name for the first time."""
+
+
+def _links(endpoint: Endpoint) -> dict[str, Any]:
+    """Where an answer leads: every command about what this one makes."""
+    made = _MAKES.get(endpoint.path)
+    following = [other for other in ENDPOINTS if made is not None and f"{{{made}}}" in other.path]
+    return {"links": {
+        other.build.__name__.lstrip("_"): {
+            "operationRef": f"#/paths/{other.path.replace('/', '~1')}/{other.method.lower()}",
+            "parameters": {made: f"$response.body#/{made}"},
+        } for other in following
+    }} if following else {}
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
