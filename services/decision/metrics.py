@@ -43,5 +43,9 @@ stalls = _meter.create_counter(
     "approvalflow.decision.stalls", unit="{stall}",
     description="Consumers that fell silent, each of which ended the process",
 )
+silenced = _meter.create_counter(
+    "approvalflow.decision.sessions.ended", unit="{session}",
+    description="Sessions of a process that fell silent in the middle of a statement, ended by another",
+)
 
 DECIDE = Kind("approvalflow.intake.v1 decide", "A record of the log, from its part being read to its outcome being stored")

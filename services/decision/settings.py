@@ -20,5 +20,7 @@ class Settings(ServiceSettings):
     """How often a batch that lost a race is read and decided again before the process gives up on it."""
     quarantine_limit: int = Field(default=1000, ge=1)
     """How many records that cannot be handled are held before the process stops: the next would be a storm."""
+    silent_seconds: float = Field(default=5.0, gt=0)
+    """How long a statement may lack what its process has yet to send, before any other process ends that session."""
     facts_max_age: timedelta = timedelta(hours=24)
     """Directory facts older than this allow nothing."""

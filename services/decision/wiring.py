@@ -1,8 +1,10 @@
 """decision's composition root."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import structlog
 from aiokafka import TopicPartition
 from fastapi import FastAPI
 
@@ -10,9 +12,10 @@ from services.decision import metrics
 from services.decision.consume import Consumer
 from services.decision.engine import Engine
 from services.decision.settings import Settings
+from services.decision.store import sessions
 from shared import health, kafka, postgres, telemetry
 from shared.contracts.topics import INTAKE
-from shared.process import within
+from shared.process import background, keep, within
 from shared.watchdog import Watchdog
 
 GROUP = "decision"
@@ -27,6 +30,14 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
 
     async def commit(offsets: dict[TopicPartition, int]) -> None:
         await kafka.commit(subscriber.consumer, offsets)
+
+    # Of its own, since every other connection may be waiting for a lock that a silent one holds.
+    watch = await postgres.connect_pool(settings.database.get_secret_value(), 1, f"{GROUP}-sessions")
+
+    async def end_silent() -> None:
+        if ended := await sessions.end_silent(watch, settings.silent_seconds):
+            metrics.silenced.add(ended)
+            structlog.get_logger().warning("silent sessions ended", count=ended)
 
     engine = Engine(pool, settings.facts_max_age, settings.write_attempts)
     consumer = Consumer(pool, engine, publisher, commit, settings.part_records, settings.lanes,
@@ -48,9 +59,11 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
     app = FastAPI(openapi_url=None, telemetry=telemetry.HTTP)
     app.include_router(health.router({"database": database, "log": assigned}))
     try:
-        async with watchdog.watching(lambda: subscriber.consumer):
+        looking = asyncio.create_task(keep(end_silent, settings.silent_seconds / 2, postgres.UNAVAILABLE, "sessions"))
+        async with background(looking, settings.leave_seconds), watchdog.watching(lambda: subscriber.consumer):
             yield app
     finally:
         await within(settings.drain_seconds + settings.leave_seconds, broker.stop)
         await within(settings.leave_seconds, publisher.stop)
         await within(settings.leave_seconds, pool.close)
+        await within(settings.leave_seconds, watch.close)
