@@ -18,6 +18,7 @@ import zstandard
 from hdrh.histogram import HdrHistogram
 
 from bench.load import asked_at
+from shared.postgres import connect_across_sites
 
 _POLL_SECONDS = 0.005
 _HEADS = "SELECT partition, position FROM audit.head"
@@ -38,7 +39,7 @@ class Watch:
     @contextlib.asynccontextmanager
     async def watching(self, dsn: str) -> AsyncIterator[None]:
         """Keep asking for the length of the block."""
-        db = await asyncpg.connect(dsn)
+        db = await connect_across_sites(dsn)
         task = asyncio.create_task(self._ask(db))
         try:
             yield

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-import asyncpg
 import psutil
 from aiokafka.errors import KafkaError
 
@@ -24,6 +23,7 @@ from services.local.proof.guarantees import Finding, judge
 from services.local.quiet import until_quiet
 from services.local.site.tally import Tally
 from services.local.supervisor import DidNotStart, Notice
+from shared.postgres import connect_across_sites
 
 IDLE_LIMIT = 3.0
 """Seconds that no partition may stand still while members of its group come and go."""
@@ -142,7 +142,7 @@ async def _judge(stage: Stage, load: Load, report: Report) -> None:
         await until_quiet(stack.broker.bootstrap, _SETTLE)
     except TimeoutError:
         report.stopped = f"after the faults it did not come to rest within {_SETTLE:.0f} s"
-    db = await asyncpg.connect(stack.postgres.dsn("console"))
+    db = await connect_across_sites(stack.postgres.dsn("console"))
     try:
         verdict = await verify(db)
     finally:

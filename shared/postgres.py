@@ -2,7 +2,8 @@
 
 import importlib.resources
 import logging
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,53 @@ async def connect_pool(
             "idle_in_transaction_session_timeout": "5s",
         },
     )
+
+
+class Reading:
+    """Reads, each in a transaction of its own that alone sees what it may: outside of it, a role that answers people sees nothing."""
+
+    def __init__(self, pool: asyncpg.Pool, begin: str, *arguments: str) -> None:
+        self._pool = pool
+        self._begin = (begin, *arguments)
+
+    async def fetch(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        """All rows."""
+        async with self._begun() as connection:
+            return await connection.fetch(statement, *arguments)
+
+    async def fetchrow(self, statement: str, *arguments: Any) -> asyncpg.Record | None:
+        """The first row."""
+        async with self._begun() as connection:
+            return await connection.fetchrow(statement, *arguments)
+
+    async def fetchval(self, statement: str, *arguments: Any) -> Any:
+        """The first value of the first row."""
+        async with self._begun() as connection:
+            return await connection.fetchval(statement, *arguments)
+
+    @asynccontextmanager
+    async def _begun(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        async with self._pool.acquire() as connection, connection.transaction(readonly=True):
+            await connection.execute(*self._begin)
+            yield connection
+
+
+def for_site(pool: asyncpg.Pool, site_id: str) -> Reading:
+    """Reads of one site's rows."""
+    return Reading(pool, "SELECT set_config('approvalflow.site', $1, true)", site_id)
+
+
+_OPERATOR = "approvalflow_operator"
+
+
+def across_sites(pool: asyncpg.Pool) -> Reading:
+    """Reads for operators, of all sites; for those alone whose role may take on the operators'."""
+    return Reading(pool, f"SET LOCAL ROLE {_OPERATOR}")
+
+
+async def connect_across_sites(dsn: str) -> asyncpg.Connection:
+    """A connection that reads all sites, for an operator at a terminal."""
+    return await asyncpg.connect(dsn, server_settings={"role": _OPERATOR})
 
 
 def _got_no_lock(error: Exception) -> bool:

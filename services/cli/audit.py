@@ -110,12 +110,11 @@ def _utc(moment: datetime | None) -> datetime | None:
 
 
 async def _verify(address: str) -> "Verdict":
-    import asyncpg
-
     from services.audit_fanout.store import proof
     from services.audit_fanout.verify import verify
+    from shared.postgres import connect_across_sites
 
-    db = await asyncpg.connect(address)
+    db = await connect_across_sites(address)
     try:
         with shown() as work:
             step = work.step("verifying", await proof.count(db), "entries")
@@ -125,12 +124,12 @@ async def _verify(address: str) -> "Verdict":
 
 
 async def _export(address: str, site: str, page: str | None, span: tuple[datetime, datetime], file: BinaryIO) -> int:
-    import asyncpg
     import orjson
 
     from services.audit_fanout.store import proof
+    from shared.postgres import connect_across_sites
 
-    db, count = await asyncpg.connect(address), 0
+    db, count = await connect_across_sites(address), 0
     try:
         async with db.transaction(isolation="repeatable_read", readonly=True):
             async for one in proof.of_site(db, site, *span, page):

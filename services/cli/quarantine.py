@@ -59,11 +59,10 @@ def release(
 
 
 async def _waiting(address: str, key: str | None, everything: bool) -> "list[Waiting]":
-    import asyncpg
-
     from services.local import quarantine as held
+    from shared.postgres import connect_across_sites
 
-    db = await asyncpg.connect(address)
+    db = await connect_across_sites(address)
     try:
         return await held.waiting(db, key, aside=everything)
     finally:
@@ -73,13 +72,12 @@ async def _waiting(address: str, key: str | None, everything: bool) -> "list[Wai
 async def _release(
     address: str, servers: str, key: str, *, idempotent: bool, set_aside: bool, seconds: float,
 ) -> "Released":
-    import asyncpg
-
     from services.local import quarantine as held
+    from shared.postgres import connect_across_sites
     from shared.settings import ServiceSettings
 
     settings = ServiceSettings(kafka=servers, kafka_idempotent=idempotent)
-    db = await asyncpg.connect(address)
+    db = await connect_across_sites(address)
     try:
         return await held.release(db, settings, key, set_aside=set_aside, seconds=seconds)
     finally:

@@ -30,8 +30,8 @@ class Database:
         self._next_try = 0.0
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """A connection for the length of the block.
+    async def connection(self, site_id: str | None = None) -> AsyncIterator[Connection]:
+        """A connection for the length of the block, which sees that site's rows, or without one none that are kept by site.
 
         :raises Away: there is none, or the block did not end in time; what it asked for may have been done.
         """
@@ -39,7 +39,7 @@ class Database:
             raise Away
         self._next_try = time.monotonic() + self._rest
         try:
-            async with asyncio.timeout(self._seconds), self._acquired() as connection:
+            async with asyncio.timeout(self._seconds), self._acquired() as connection, _seeing(connection, site_id):
                 yield connection
         except postgres.UNAVAILABLE as error:
             self._next_try, self._away = time.monotonic() + self._rest, True
@@ -49,12 +49,26 @@ class Database:
 
     @asynccontextmanager
     async def _acquired(self) -> AsyncIterator[Connection]:
-        """Like the pool's own, but what was cut short is not waited for: a server that hangs would not confirm it."""
+        """Like the pool's own, but what was cut short is not waited for: a server that hangs would not confirm it.
+
+        Nor is it used again, since it may still see a site's rows.
+        """
         connection = await self._pool.acquire()
         try:
             yield connection
-        except (asyncio.CancelledError, *postgres.UNAVAILABLE):
+        except BaseException:
             connection.terminate()
             raise
         finally:
             await self._pool.release(connection)
+
+
+@asynccontextmanager
+async def _seeing(connection: Connection, site_id: str | None) -> AsyncIterator[None]:
+    """See a site's rows. For the session: a transaction would be a round trip more."""
+    if site_id is None:
+        yield
+        return
+    await connection.execute("SELECT set_config('approvalflow.site', $1, false)", site_id)
+    yield
+    await connection.execute("RESET approvalflow.site")

@@ -38,7 +38,7 @@ async def refusal(database: Database, command: c.SiteCommand, command_id: UUID, 
     :raises Away: the database does not say.
     """
     account, page = command.caller.account_id, None
-    async with database.connection() as db:
+    async with database.connection(command.site_id) as db:
         if isinstance(command, c.PageCommand):
             page = await known_store.page(db, command.site_id, command.page_id, account)
         known = await known_store.known(db, _wanted(command, page), oldest)

@@ -22,6 +22,7 @@ from shared.clock import now
 from shared.contracts.base import AccountId, ObjectId
 from shared.contracts.reasons import Reason
 from shared.openapi import SECURITY, problem
+from shared.postgres import Reading, for_site
 from shared.problems import Refusal
 from shared.tokens import Principal
 
@@ -34,6 +35,10 @@ class Reads:
     pool: asyncpg.Pool
     cursors: Cursors
     facts_max_age: timedelta
+
+    def of(self, by: Principal) -> Reading:
+        """Reads of the caller's site."""
+        return for_site(self.pool, by.site_id)
 
     def oldest(self) -> datetime:
         """When facts must have been read to allow anything."""
@@ -89,7 +94,7 @@ async def approval(approval_id: ObjectId, by: By, reads: Needed, response: Respo
         page_id, run = page_of(approval_id)
     except ValueError:
         raise Refusal(Reason.NOT_FOUND, "approval_id") from None
-    stored = await approvals.approval(reads.pool, by.site_id, page_id, run)
+    stored = await approvals.approval(reads.of(by), by.site_id, page_id, run)
     if stored is None:
         raise Refusal(Reason.NOT_FOUND)
     response.headers["ETag"] = f'"{stored.version}"'
@@ -102,7 +107,7 @@ async def approval(approval_id: ObjectId, by: By, reads: Needed, response: Respo
 )
 async def page_approval(page_id: ObjectId, by: By, reads: Needed, request: Request, response: Response) -> PageAnswer | Response:
     """Where a page stands, and its earlier runs. Retention taking an earlier run away is no new version."""
-    found = await approvals.page(reads.pool, by.site_id, page_id)
+    found = await approvals.page(reads.of(by), by.site_id, page_id)
     if found is None:
         raise Refusal(Reason.NOT_FOUND)
     tag = {"ETag": f'"{found.version}"'}
@@ -120,7 +125,7 @@ async def my_decisions(by: By, reads: Needed, limit: Limit = 50, cursor: Cursor 
         raise Refusal(Reason.NOT_PERMITTED)
     question = ("decisions", by.site_id, account)
     place = reads.cursors.place(question, cursor)
-    found = await approvals.waiting(reads.pool, approvals.Mine(by.site_id, account, reads.oldest()), place, limit + 1)
+    found = await approvals.waiting(reads.of(by), approvals.Mine(by.site_id, account, reads.oldest()), place, limit + 1)
     more = reads.cursors.after(question, (found[limit - 1].submitted_at, found[limit - 1].page_id)) if len(found) > limit else None
     return WaitingPage(approvals=tuple(found[:limit]), next=more)
 
@@ -128,7 +133,7 @@ async def my_decisions(by: By, reads: Needed, limit: Limit = 50, cursor: Cursor 
 @routes.get("/workflows/{workflow_id}", summary="A workflow", responses=_VERSIONED)
 async def workflow(workflow_id: ObjectId, by: By, reads: Needed, response: Response) -> WorkflowAnswer:
     """Its present definition. An assignment that another workflow takes over is no new version of this one."""
-    found = await approvals.workflow(reads.pool, by.site_id, workflow_id)
+    found = await approvals.workflow(reads.of(by), by.site_id, workflow_id)
     if found is None:
         raise Refusal(Reason.NOT_FOUND)
     response.headers["ETag"] = f'"{found.version}"'
@@ -138,7 +143,7 @@ async def workflow(workflow_id: ObjectId, by: By, reads: Needed, response: Respo
 @routes.get("/commands/{command_id}", summary="What became of a command")
 async def command(command_id: UUID, by: By, reads: Needed) -> CommandAnswer:
     """Pending, applied, or refused and why."""
-    found = await approvals.command(reads.pool, by.site_id, command_id)
+    found = await approvals.command(reads.of(by), by.site_id, command_id)
     if found is None:
         raise Refusal(Reason.NOT_FOUND)
     return found
@@ -161,11 +166,11 @@ Listed = Annotated[Listing, Depends()]
 async def _audit(index: Index, named: str | None, by: Principal, reads: Reads, listing: Listing) -> EntryPage:
     asked = audit.Asked(by.site_id, index, named, listing.order, listing.since, listing.until)
     account = by.caller.account_id
-    if account is not None and not await audit.may_read(reads.pool, asked, account, reads.oldest()):
+    if account is not None and not await audit.may_read(reads.of(by), asked, account, reads.oldest()):
         raise Refusal(Reason.NOT_PERMITTED)
     question = ("audit", by.site_id, index, named or "", listing.order, str(listing.since), str(listing.until))
     place = reads.cursors.place(question, listing.cursor)
-    found = await audit.entries(reads.pool, asked, place, listing.limit + 1)
+    found = await audit.entries(reads.of(by), asked, place, listing.limit + 1)
     last = found[listing.limit - 1] if len(found) > listing.limit else None
     more = None if last is None else reads.cursors.after(question, (last.occurred_at, str(last.event_id)))
     return EntryPage(entries=tuple(found[:listing.limit]), next=more)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-import asyncpg
 import httpx
 import structlog
 from aiokafka.errors import KafkaError
@@ -21,6 +20,7 @@ from services.console.store import operations
 from shared import postgres
 from shared.clock import now
 from shared.lags import Lag, Lags
+from shared.postgres import Reading
 
 T = TypeVar("T")
 LAST, HELD = 20, 50
@@ -54,9 +54,9 @@ class Overview:
     """Looks. Between looks it only remembers how far the audit log had come."""
 
     def __init__(
-        self, pool: asyncpg.Pool, lags: Lags, client: httpx.AsyncClient, services: Mapping[str, str], signals: Signals, seconds: float
+        self, sites: Reading, lags: Lags, client: httpx.AsyncClient, services: Mapping[str, str], signals: Signals, seconds: float
     ) -> None:
-        self._pool = pool
+        self._sites = sites
         self._lags = lags
         self._client = client
         self._services = services
@@ -68,9 +68,9 @@ class Overview:
         """What can be seen now, within the time given for each part."""
         lags, recorded, last, held, services = await asyncio.gather(
             self._part("lags", self._lags.look()),
-            self._part("recorded", operations.recorded(self._pool)),
-            self._part("last", operations.last(self._pool, LAST)),
-            self._part("held", operations.held(self._pool, HELD)),
+            self._part("recorded", operations.recorded(self._sites)),
+            self._part("last", operations.last(self._sites, LAST)),
+            self._part("held", operations.held(self._sites, HELD)),
             self._readiness(),
         )
         if recorded is not None:

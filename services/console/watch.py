@@ -6,12 +6,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import asyncpg
-
 from services.console import metrics
 from services.console.store import operations
 from shared.lags import Lag, Lags
 from shared.metrics import shown
+from shared.postgres import Reading
 
 
 @dataclass(slots=True)
@@ -27,8 +26,8 @@ class Seen:
 class Watch:
     """Looks now and then, and shows what it saw until the next look."""
 
-    def __init__(self, pool: asyncpg.Pool, lags: Lags, oldest: Callable[[], datetime]) -> None:
-        self._pool = pool
+    def __init__(self, sites: Reading, lags: Lags, oldest: Callable[[], datetime]) -> None:
+        self._sites = sites
         self._lags = lags
         self._oldest = oldest
         self._seen = Seen()
@@ -39,8 +38,8 @@ class Watch:
         :raises KafkaError: the broker does not say.
         """
         looks = {
-            "lags": self._lags.look(), "quarantine": operations.quarantine(self._pool), "sites": operations.sites(self._pool),
-            "facts": operations.facts(self._pool, self._oldest()),
+            "lags": self._lags.look(), "quarantine": operations.quarantine(self._sites), "sites": operations.sites(self._sites),
+            "facts": operations.facts(self._sites, self._oldest()),
         }
         found = dict(zip(looks, await asyncio.gather(*looks.values(), return_exceptions=True), strict=True))
         for name, seen in found.items():

@@ -46,7 +46,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         stack.push_async_callback(lags.close)
         services = {name.replace("_", "-"): str(address).rstrip("/") for name, address in settings.services.items()}
 
-        watch = Watch(pool, lags, lambda: now() - settings.facts_max_age)
+        watch = Watch(postgres.across_sites(pool), lags, lambda: now() - settings.facts_max_age)
         watching = keep(watch.look, settings.watch_seconds, (*postgres.UNAVAILABLE, KafkaError), "state")
         stack.enter_context(watch.shown())
         await stack.enter_async_context(background(asyncio.create_task(watching), settings.leave_seconds))
@@ -57,7 +57,7 @@ async def build(settings: Settings) -> AsyncIterator[FastAPI]:
         signals = Signals(client, services, settings.look_seconds)
         reading = keep(signals.look, settings.watch_seconds, (OSError,), "signals")
         await stack.enter_async_context(background(asyncio.create_task(reading), settings.leave_seconds))
-        overview = Overview(pool, lags, client, services, signals, settings.look_seconds)
+        overview = Overview(postgres.across_sites(pool), lags, client, services, signals, settings.look_seconds)
         app = application(settings, pool, client)
         app.include_router(health.router({"database": database}))
         commands = Commands(client, settings.command_url, settings.command_seconds)

@@ -8,8 +8,9 @@ import asyncpg
 from services.rules.state import Approval, Known, Page, Space, Workflow
 from shared.contracts.events import Status
 from shared.contracts.workflow import Definition
+from shared.postgres import Reading
 
-Connection = asyncpg.Connection | asyncpg.Pool | asyncpg.pool.PoolConnectionProxy
+Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy | Reading
 
 
 _PAGE = """

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import asyncpg
-
 from services.local.issuer import LocalIssuer
 from services.local.proof.gather import gather
 from services.local.proof.guarantees import Finding, judge
@@ -19,6 +17,7 @@ from services.local.site.people import People
 from services.local.site.tally import Tally
 from services.local.site.world import world
 from services.local.supervisor import Notice, Stack, running
+from shared.postgres import connect_across_sites
 
 REST_LIMIT, LOAD_LIMIT = 120 << 20, 300 << 20
 """Bytes of memory that one service may take."""
@@ -130,7 +129,7 @@ async def _judge(stack: Stack, report: Report) -> None:
     from services.audit_fanout.verify import verify  # noqa: PLC0415 - the one service whose own proof is part of the report
 
     await until_quiet(stack.broker.bootstrap, _SETTLE)
-    db = await asyncpg.connect(stack.postgres.dsn("console"))
+    db = await connect_across_sites(stack.postgres.dsn("console"))
     try:
         verdict = await verify(db)
         median, high = await db.fetchval(_AUDITED) or (0.0, 0.0)

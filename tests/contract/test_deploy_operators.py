@@ -66,7 +66,7 @@ def test_a_service_reads_the_secret_that_its_operator_writes() -> None:
     prefix = kinds("Kafka")["kafka"]["spec"]["entityOperator"]["userOperator"]["secretPrefix"]
     assert pinned(kinds("Cluster")["postgres"]["spec"]["imageName"])
     roles = {role["name"]: role for role in kinds("Cluster")["postgres"]["spec"]["managed"]["roles"]}
-    assert roles.keys() == {role_of(service) for service in SERVICES}
+    assert roles.keys() == {role_of(service) for service in (*SERVICES, "operator")}
     for service in SERVICES:
         pod = one(LOCAL, "Deployment", service)
         assert files_of(pod, "secrets")["approvalflow_kafka_password"] == (f"{prefix}{service}", "password")
@@ -75,6 +75,9 @@ def test_a_service_reads_the_secret_that_its_operator_writes() -> None:
             "kafka.crt": ("kafka-cluster-ca-cert", "ca.crt"), "postgres.crt": ("postgres-ca", "ca.crt"),
         }
         assert roles[role_of(service)]["login"] is True and "superuser" not in roles[role_of(service)]
+    assert roles[role_of("operator")] == {"name": role_of("operator")}
+    assert roles[role_of("console")]["inherit"] is False and roles[role_of("console")]["inRoles"] == [role_of("operator")]
+    assert [name for name, role in roles.items() if "bypassrls" in role] == [role_of("decision")]
     owner = kinds("Cluster")["postgres"]["spec"]["bootstrap"]["initdb"]["secret"]["name"]
     [uri] = one(LOCAL, "Job", "migrate")["spec"]["template"]["spec"]["containers"][0]["env"]
     assert uri == {"name": "APPROVALFLOW_DATABASE", "valueFrom": {"secretKeyRef": {"name": owner, "key": "uri"}}}

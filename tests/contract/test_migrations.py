@@ -32,7 +32,7 @@ KNOWN = {
     ("20261126_01_grants", "adding-field-with-default"): "a virtual column is computed when it is read: nothing is rewritten",
 }
 """What a migration does even so, and why that is no harm."""
-NEVER_RELEASED = {"20261126_01_grants": "no release had the wider grants"}
+NEVER_RELEASED = dict.fromkeys(("20261126_01_grants", "20261126_03_row_security"), "no release had the wider grants")
 """Migrations that may take something away, and why nobody misses it."""
 
 

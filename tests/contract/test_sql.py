@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import asyncpg
 import pytest
 
+from shared.postgres import connect_across_sites
 from tests.contract.sources import SERVICES, calls, files, module, tree
 from tests.stack import Database
 
@@ -16,10 +17,11 @@ _ABOUT_TABLES = re.compile(_STATEMENT.pattern + r"[\s\S]*\b(command|directory|ap
 _EXPLAINED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "MERGE")
 _RUN = {"fetch", "fetchrow", "fetchval", "execute", "executemany", "cursor", "prepare"}
 AS_ANOTHER = {
-    "services.local.quarantine": ("console",), "services.audit_fanout.store.proof": ("audit_fanout", "console"),
+    "services.local.quarantine": ("operator",), "services.audit_fanout.store.proof": ("audit_fanout", "operator"),
     "services.known.store": ("command", "console"),
+    **{f"services.console.store.{name}": ("operator",) for name in ("chains", "operations", "quarantine", "retention", "sites")},
 }
-"""What operators run by hand reads as the role that reads everything; what several services read, as each of them."""
+"""What operators see or run by hand is read as the role that sees every site; what several services read, as each of them."""
 ON_ITS_OWN = "services.local."
 """What runs the services on one machine judges what they wrote, so it may not use their statements; it is the superuser."""
 
@@ -52,7 +54,7 @@ def test_every_service_has_statements() -> None:
 @pytest.mark.parametrize("role", sorted({role for role, _, _ in STATEMENTS}))
 async def test_each_statement_is_prepared_and_planned_as_its_own_role(database: Database, role: str) -> None:
     """Planning checks what the role may do, which preparing does not; what cannot be planned is run, and undone."""
-    connection = await asyncpg.connect(database.dsn(role))
+    connection = await connected(database, role)
     failed = {}
     try:
         for name, text in [(name, text) for owner, name, text in STATEMENTS if owner == role]:
@@ -64,6 +66,11 @@ async def test_each_statement_is_prepared_and_planned_as_its_own_role(database: 
     finally:
         await connection.close()
     assert failed == {}
+
+
+async def connected(database: Database, role: str) -> asyncpg.Connection:
+    """A connection of this role; nobody logs in as the operators' role, which the console takes on."""
+    return await (connect_across_sites(database.dsn("console")) if role == "operator" else asyncpg.connect(database.dsn(role)))
 
 
 async def plan(connection: asyncpg.Connection, text: str) -> None:
@@ -143,11 +150,17 @@ FORBIDDEN = [
     ("console", "SELECT body_digest FROM command.idempotency_key"),
     ("console", "SELECT audit.drop_month(now())"),
     ("console", "SELECT audit.ensure_month(now())"),
+    ("console", "SELECT FROM approvals.quarantine"),
+    ("console", "SELECT FROM audit.head"),
+    ("console", "SELECT FROM retention.run"),
+    ("operator", "SELECT FROM approvals.comment"),
+    ("operator", "SELECT value FROM approvals.quarantine"),
+    ("operator", "SELECT FROM command.connect_tenant"),
 ]
 
 
 async def _refused(database: Database, role: str, statement: str) -> bool:
-    connection = await asyncpg.connect(database.dsn(role))
+    connection = await connected(database, role)
     transaction = connection.transaction()
     await transaction.start()
     try:
@@ -175,7 +188,8 @@ async def test_no_role_may_change_what_there_is(database: Database, role: str) -
         assert await _refused(database, role, statement), statement
 
 
-async def test_the_console_can_write_nothing(database: Database) -> None:
+@pytest.mark.parametrize("role", ["console", "operator"])
+async def test_the_console_can_write_nothing(database: Database, role: str) -> None:
     connection = await asyncpg.connect(database.dsn())
     tables = await connection.fetch(
         "SELECT format('%I.%I', table_schema, table_name) AS name, min(quote_ident(column_name)) AS one"
@@ -189,4 +203,4 @@ async def test_the_console_can_write_nothing(database: Database) -> None:
             f"INSERT INTO {table['name']} DEFAULT VALUES", f"DELETE FROM {table['name']}", f"TRUNCATE {table['name']}",
             f"UPDATE {table['name']} SET {table['one']} = NULL",
         ):
-            assert await _refused(database, "console", statement), statement
+            assert await _refused(database, role, statement), statement

@@ -18,6 +18,7 @@ from services.local.child import DidNotStart
 from services.local.quarantine import Waiting, release, waiting
 from services.local.supervisor import ChildEnded, Stack, running, until_told
 from shared.clock import now
+from shared.postgres import connect_across_sites
 from shared.settings import ServiceSettings
 
 SERVICES = ("command", "decision")
@@ -48,7 +49,7 @@ async def admins(stack: Stack) -> httpx.Response:
 
 
 async def recorded(stack: Stack) -> int:
-    db = await asyncpg.connect(stack.postgres.dsn("console"))
+    db = await connect_across_sites(stack.postgres.dsn("console"))
     try:
         return int(await db.fetchval("SELECT count(*) FROM approvals.outcome WHERE reason IS NULL"))
     finally:
@@ -70,7 +71,7 @@ async def test_a_second_start_finds_what_the_first_was_told(state_dir: Path) -> 
 async def test_what_waits_in_quarantine_is_listed_and_released(state_dir: Path) -> None:
     async with running(state_dir, services=SERVICES) as stack:
         settings = ServiceSettings(kafka=stack.broker.bootstrap, kafka_idempotent=stack.broker.idempotent)
-        owner, console = await asyncpg.connect(stack.postgres.dsn()), await asyncpg.connect(stack.postgres.dsn("console"))
+        owner, console = await asyncpg.connect(stack.postgres.dsn()), await connect_across_sites(stack.postgres.dsn("console"))
         try:
             await owner.execute(
                 "INSERT INTO approvals.quarantine (topic, partition, log_offset, key, value, headers, reason, detail)"

@@ -16,13 +16,14 @@ from services.rules.state import approval_id
 from shared.callers import Tenant
 from shared.contracts.events import Status
 from shared.contracts.workflow import Definition
+from shared.postgres import Reading
 
 _TENANT = "SELECT client_key, site_id, encrypted_secret, installed FROM command.connect_tenant WHERE client_key = $1"
 
 
-async def tenant(pool: asyncpg.Pool, client_key: str) -> Tenant | None:
+async def tenant(db: asyncpg.Pool, client_key: str) -> Tenant | None:
     """The Connect install of this client key, present or past."""
-    row = await pool.fetchrow(_TENANT, client_key)
+    row = await db.fetchrow(_TENANT, client_key)
     return None if row is None else Tenant(**row)
 
 
@@ -72,9 +73,9 @@ FROM asked a JOIN approvals.definition d ON d.site_id = $1 AND d.workflow_id = a
 """
 
 
-async def approval(pool: asyncpg.Pool, site_id: str, page_id: str, run: int) -> Stored | None:
+async def approval(db: Reading, site_id: str, page_id: str, run: int) -> Stored | None:
     """One approval, present or former, with the decisions of its last round."""
-    row = await pool.fetchrow(_APPROVAL, site_id, page_id, run)
+    row = await db.fetchrow(_APPROVAL, site_id, page_id, run)
     if row is None:
         return None
     votes = tuple(Vote(vote["step"], Decision.model_validate(vote)) for vote in row["votes"] or ())
@@ -100,9 +101,9 @@ FROM approvals.page p WHERE p.site_id = $1 AND p.page_id = $2
 """
 
 
-async def page(pool: asyncpg.Pool, site_id: str, page_id: str) -> PageAnswer | None:
+async def page(db: Reading, site_id: str, page_id: str) -> PageAnswer | None:
     """A page with its present approval and those before."""
-    row = await pool.fetchrow(_PAGE, site_id, page_id)
+    row = await db.fetchrow(_PAGE, site_id, page_id)
     if row is None:
         return None
     present = None if row["run"] is None else _run(row)
@@ -156,10 +157,10 @@ class Mine:
     order: Order = Order.OLDEST
 
 
-async def waiting(pool: asyncpg.Pool, mine: Mine, after: Place | None, limit: int) -> list[Waiting]:
+async def waiting(db: Reading, mine: Mine, after: Place | None, limit: int) -> list[Waiting]:
     """Open approvals that wait for this person, in order, from behind ``after`` on."""
     place = after or (None, None)
-    rows = await pool.fetch(_WAITING[mine.order], mine.site_id, mine.account_id, mine.oldest, *place, limit, mine.space_id)
+    rows = await db.fetch(_WAITING[mine.order], mine.site_id, mine.account_id, mine.oldest, *place, limit, mine.space_id)
     return [Waiting.model_validate({**row, "approval_id": approval_id(row["page_id"], row["run"])}) for row in rows]
 
 
@@ -175,9 +176,9 @@ WHERE site_id = $1 AND workflow_id = $2
 """
 
 
-async def workflow(pool: asyncpg.Pool, site_id: str, workflow_id: str) -> WorkflowAnswer | None:
+async def workflow(db: Reading, site_id: str, workflow_id: str) -> WorkflowAnswer | None:
     """A workflow with its present definition and where it is in use."""
-    row = await pool.fetchrow(_WORKFLOW, site_id, workflow_id)
+    row = await db.fetchrow(_WORKFLOW, site_id, workflow_id)
     if row is None:
         return None
     definition = Definition.model_validate_json(row["body"])
@@ -192,9 +193,9 @@ ORDER BY pending LIMIT 1
 """
 
 
-async def command(pool: asyncpg.Pool, site_id: str, command_id: UUID) -> CommandAnswer | None:
+async def command(db: Reading, site_id: str, command_id: UUID) -> CommandAnswer | None:
     """What became of a command of this site."""
-    row = await pool.fetchrow(_COMMAND, site_id, command_id)
+    row = await db.fetchrow(_COMMAND, site_id, command_id)
     if row is None:
         return None
     known = {"site_id": site_id, "command_id": str(command_id)}

@@ -2,16 +2,15 @@
 
 from datetime import datetime
 
-import asyncpg
-
 from services.console.domain.state import Held, Last, Quarantine
+from shared.postgres import Reading
 
 _RECORDED = "SELECT coalesce(sum(position), 0)::bigint FROM audit.head"
 
 
-async def recorded(pool: asyncpg.Pool) -> int:
+async def recorded(db: Reading) -> int:
     """How many audit entries there have ever been."""
-    return int(await pool.fetchval(_RECORDED))
+    return int(await db.fetchval(_RECORDED))
 
 
 # The last entries of each chain are found by position; which of them are the last of all, only then.
@@ -26,9 +25,9 @@ ORDER BY e.recorded_at DESC LIMIT $1
 """
 
 
-async def last(pool: asyncpg.Pool, limit: int) -> list[Last]:
+async def last(db: Reading, limit: int) -> list[Last]:
     """The last outcomes recorded, newest first."""
-    return [Last(**row) for row in await pool.fetch(_LAST, limit)]
+    return [Last(**row) for row in await db.fetch(_LAST, limit)]
 
 
 _HELD = """
@@ -45,9 +44,9 @@ SELECT *, (sum(count) OVER ())::bigint AS total FROM by_key ORDER BY since LIMIT
 """
 
 
-async def held(pool: asyncpg.Pool, limit: int) -> Quarantine:
+async def held(db: Reading, limit: int) -> Quarantine:
     """What waits in quarantine by key, longest first."""
-    rows = await pool.fetch(_HELD, limit)
+    rows = await db.fetch(_HELD, limit)
     keys = [Held(*(row[name] for name in Held.__slots__)) for row in rows]
     return Quarantine(rows[0]["total"] if rows else 0, keys)
 
@@ -61,9 +60,9 @@ FROM audit.quarantine WHERE released_at IS NULL
 """
 
 
-async def quarantine(pool: asyncpg.Pool) -> list[tuple[str, int, float]]:
+async def quarantine(db: Reading) -> list[tuple[str, int, float]]:
     """For each service that has one, how many records are in quarantine, and for how many seconds the oldest has been."""
-    return [tuple(row) for row in await pool.fetch(_QUARANTINE)]
+    return [tuple(row) for row in await db.fetch(_QUARANTINE)]
 
 
 _SITES = """
@@ -72,10 +71,10 @@ FROM directory.site GROUP BY 1
 """
 
 
-async def sites(pool: asyncpg.Pool) -> dict[str, int]:
+async def sites(db: Reading) -> dict[str, int]:
     """How many sites there are for each state of the licence."""
     found = dict.fromkeys(("active", "inactive", "unknown"), 0)
-    for state, count in await pool.fetch(_SITES):
+    for state, count in await db.fetch(_SITES):
         found[state] = count
     return found
 
@@ -89,6 +88,6 @@ FROM directory.space WHERE removed_at IS NULL
 """
 
 
-async def facts(pool: asyncpg.Pool, oldest: datetime) -> list[tuple[str, int, int]]:
+async def facts(db: Reading, oldest: datetime) -> list[tuple[str, int, int]]:
     """For each kind of directory fact, how many were read since ``oldest``, and how many before."""
-    return [tuple(row) for row in await pool.fetch(_FACTS, oldest)]
+    return [tuple(row) for row in await db.fetch(_FACTS, oldest)]

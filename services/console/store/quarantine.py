@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-import asyncpg
 import orjson
 
 from services.console.domain.releasing import Record, Released, Service
+from shared.postgres import Reading
 
 _RECORDS = {
     Service.DECISION: """
@@ -19,17 +19,17 @@ FROM audit.quarantine WHERE key = $1 ORDER BY released_at IS NOT NULL, partition
 }
 
 
-async def records(pool: asyncpg.Pool, service: Service, key: str, limit: int) -> list[Record]:
+async def records(db: Reading, service: Service, key: str, limit: int) -> list[Record]:
     """What is kept under a key, in the order it would be handled; what is done with last."""
-    return [Record(**row) for row in await pool.fetch(_RECORDS[service], key, limit)]
+    return [Record(**row) for row in await db.fetch(_RECORDS[service], key, limit)]
 
 
 _RELEASED = "SELECT reason, event::text AS event FROM approvals.outcome WHERE command_id = $1 AND key = $2"
 
 
-async def released(pool: asyncpg.Pool, command_id: UUID, key: str) -> Released | None:
+async def released(db: Reading, command_id: UUID, key: str) -> Released | None:
     """What became of releasing this key; None, as long as nothing has."""
-    row = await pool.fetchrow(_RELEASED, command_id, key)
+    row = await db.fetchrow(_RELEASED, command_id, key)
     if row is None:
         return None
     event = orjson.loads(row["event"])

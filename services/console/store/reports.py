@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import asyncpg
-
 from services.console.domain.reporting import Range, Report, Waiting, Week, every
 from shared.contracts.reasons import Reason
+from shared.postgres import Reading
 
 MOST_ENTRIES = 20_000
 """How many audit entries one report looks at."""
@@ -90,14 +89,14 @@ FROM at_step s JOIN approvals.definition d USING (workflow_id, workflow_version)
 """)
 
 
-async def report(pool: asyncpg.Pool, scope: Scope, within: Range, now: datetime) -> Report:
+async def report(db: Reading, scope: Scope, within: Range, now: datetime) -> Report:
     """How long approvals took that ended within the range, where open ones wait now, and what was refused."""
     arguments = scope.arguments()
-    further = await pool.fetchval(_OLDEST[scope.by], *arguments[:2], within.since, within.until, MOST_ENTRIES)
+    further = await db.fetchval(_OLDEST[scope.by], *arguments[:2], within.since, within.until, MOST_ENTRIES)
     covered = within.since if further is None else further + timedelta(microseconds=1)
-    ended = await pool.fetch(_ENDED[scope.by], *arguments, covered, within.until)
-    refused = await pool.fetch(_REFUSED[scope.by], *arguments, covered, within.until)
+    ended = await db.fetch(_ENDED[scope.by], *arguments, covered, within.until)
+    refused = await db.fetch(_REFUSED[scope.by], *arguments, covered, within.until)
     ages = now - timedelta(days=1), now - timedelta(days=7)
-    waiting = await pool.fetch(_WAITING[scope.by], *arguments, MOST_OPEN, *ages, MOST_STEPS)
+    waiting = await db.fetch(_WAITING[scope.by], *arguments, MOST_OPEN, *ages, MOST_STEPS)
     weeks = [Week(row["monday"], row["approved"], row["rejected"], row["cancelled"], *row["seconds"]) for row in ended]
     return Report(covered, every(weeks, within), [Waiting(**row) for row in waiting], [(Reason(r["reason"]), r["count"]) for r in refused])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import asyncpg
+from shared.postgres import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,6 @@ WHERE $1::text IS NULL OR site_id = $1 ORDER BY started_at DESC LIMIT $2
 """
 
 
-async def runs(pool: asyncpg.Pool, site_id: str | None, limit: int) -> list[Run]:
+async def runs(db: Reading, site_id: str | None, limit: int) -> list[Run]:
     """The last runs, of one site or of all, newest first."""
-    return [Run(**row) for row in await pool.fetch(_RUNS, site_id, limit)]
+    return [Run(**row) for row in await db.fetch(_RUNS, site_id, limit)]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import asyncpg
+from shared.postgres import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ ORDER BY n.site_id
 """
 
 
-async def sites(pool: asyncpg.Pool, beginning: str, after: str, limit: int, most: int, oldest: datetime) -> list[Site]:
+async def sites(db: Reading, beginning: str, after: str, limit: int, most: int, oldest: datetime) -> list[Site]:
     """Sites whose id begins so, behind ``after``, by id; no count goes beyond ``most``, facts read before ``oldest`` are stale.
 
     A site that nobody told of anything but pages is found by its whole id.
     """
-    return [Site(**row) for row in await pool.fetch(_SITES, beginning, after, limit, most, oldest)]
+    return [Site(**row) for row in await db.fetch(_SITES, beginning, after, limit, most, oldest)]

@@ -11,6 +11,7 @@ from services.console.domain.approvals import Happening
 from services.console.domain.outlook import Crowd
 from services.rules.state import Known, Space, Workflow
 from shared.contracts.workflow import Definition
+from shared.postgres import Reading
 
 Place = tuple[str, str]
 """The space and the id of a workflow, by which a listing is in order; ``('', '')`` is before all."""
@@ -59,9 +60,9 @@ class Asked:
     archived: bool
 
 
-async def listed(pool: asyncpg.Pool, asked: Asked, after: Place, limit: int) -> list[Listed]:
+async def listed(db: Reading, asked: Asked, after: Place, limit: int) -> list[Listed]:
     """They by space, from behind ``after`` on."""
-    rows = await pool.fetch(_LISTED, asked.site_id, asked.account_id, asked.space_id, asked.archived, *after, limit)
+    rows = await db.fetch(_LISTED, asked.site_id, asked.account_id, asked.space_id, asked.archived, *after, limit)
     return [_listed(row, asked) for row in rows]
 
 
@@ -81,9 +82,9 @@ WHERE site_id = $1 AND $2 = ANY (admins) AND admins_read_at >= $3 AND removed_at
 """
 
 
-async def administered(pool: asyncpg.Pool, site_id: str, account_id: str, oldest: datetime) -> list[str]:
+async def administered(db: Reading, site_id: str, account_id: str, oldest: datetime) -> list[str]:
     """The first 200 spaces that this person administers, by facts read since ``oldest``."""
-    return [row["space_id"] for row in await pool.fetch(_ADMINISTERED, site_id, account_id, oldest)]
+    return [row["space_id"] for row in await db.fetch(_ADMINISTERED, site_id, account_id, oldest)]
 
 
 _OWNED = """
@@ -93,9 +94,9 @@ WHERE site_id = $1 AND $2 = ANY (w.owners) AND (w.owners_read_at IS NULL OR w.ow
 """
 
 
-async def owned(pool: asyncpg.Pool, site_id: str, account_id: str, oldest: datetime) -> dict[str, str]:
+async def owned(db: Reading, site_id: str, account_id: str, oldest: datetime) -> dict[str, str]:
     """The first 200 workflows that this person owns, by facts read since ``oldest``: their ids and names."""
-    return {row["workflow_id"]: row["name"] for row in await pool.fetch(_OWNED, site_id, account_id, oldest)}
+    return {row["workflow_id"]: row["name"] for row in await db.fetch(_OWNED, site_id, account_id, oldest)}
 
 
 # Every applied command of a workflow has the next version, so the index that prevents two of one version finds them in order.
@@ -107,9 +108,9 @@ ORDER BY o.version DESC LIMIT $3
 """
 
 
-async def history(pool: asyncpg.Pool, site_id: str, workflow_id: str, limit: int) -> list[Happening]:
+async def history(db: Reading, site_id: str, workflow_id: str, limit: int) -> list[Happening]:
     """The last that happened to a workflow, newest first."""
-    rows = await pool.fetch(_HISTORY, site_id, workflow_id, limit)
+    rows = await db.fetch(_HISTORY, site_id, workflow_id, limit)
     return [Happening(row["event_type"], row["decided_at"], orjson.loads(row["event"]), None) for row in rows]
 
 
@@ -119,9 +120,9 @@ WHERE site_id = $1 AND workflow_id = $2 AND workflow_version = ANY ($3::integer[
 """
 
 
-async def definitions(pool: asyncpg.Pool, site_id: str, workflow_id: str, versions: Collection[int]) -> dict[int, Definition]:
+async def definitions(db: Reading, site_id: str, workflow_id: str, versions: Collection[int]) -> dict[int, Definition]:
     """What these versions of a workflow said, where there are such."""
-    rows = await pool.fetch(_DEFINITIONS, site_id, workflow_id, list(versions))
+    rows = await db.fetch(_DEFINITIONS, site_id, workflow_id, list(versions))
     return {row["workflow_version"]: Definition.model_validate_json(row["body"]) for row in rows}
 
 
@@ -132,17 +133,17 @@ SELECT count(*) FROM (
 """
 
 
-async def open_approvals(pool: asyncpg.Pool, site_id: str, workflow_id: str, limit: int) -> int:
+async def open_approvals(db: Reading, site_id: str, workflow_id: str, limit: int) -> int:
     """How many open approvals follow this workflow, counted up to ``limit``."""
-    return int(await pool.fetchval(_OPEN, site_id, workflow_id, limit))
+    return int(await db.fetchval(_OPEN, site_id, workflow_id, limit))
 
 
 _IN_USE = "SELECT workflow_id FROM approvals.assignment WHERE site_id = $1 AND scope = 'space' AND scope_id = $2"
 
 
-async def in_use(pool: asyncpg.Pool, site_id: str, space_id: str) -> str | None:
+async def in_use(db: Reading, site_id: str, space_id: str) -> str | None:
     """The workflow that is assigned to a space."""
-    found: str | None = await pool.fetchval(_IN_USE, site_id, space_id)
+    found: str | None = await db.fetchval(_IN_USE, site_id, space_id)
     return found
 
 
@@ -155,7 +156,7 @@ FROM directory.member_group g WHERE g.site_id = $1 AND g.group_id = ANY ($2::tex
 """
 
 
-async def crowds(pool: asyncpg.Pool, site_id: str, groups: Collection[str], limit: int) -> dict[str, Crowd]:
+async def crowds(db: Reading, site_id: str, groups: Collection[str], limit: int) -> dict[str, Crowd]:
     """Who is in these groups, up to ``limit`` of each, where the directory knows them."""
-    rows = await pool.fetch(_CROWDS, site_id, list(groups), limit)
+    rows = await db.fetch(_CROWDS, site_id, list(groups), limit)
     return {row["group_id"]: Crowd(row["read_at"], frozenset(row["people"]), len(row["people"]) == limit) for row in rows}

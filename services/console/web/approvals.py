@@ -57,7 +57,7 @@ async def decisions(
     """What waits for the visitor."""
     question = ("mine", person.site_id, person.account_id, space, order)
     asked = approvals.Mine(person.site_id, person.account_id, needed.oldest(), space or None, order)
-    found = await approvals.waiting(needed.pool, asked, needed.cursors.place(question, cursor), SHOWN + 1)
+    found = await approvals.waiting(needed.of(person.site_id), asked, needed.cursors.place(question, cursor), SHOWN + 1)
     last = found[SHOWN - 1] if len(found) > SHOWN else None
     more = None if last is None else needed.cursors.after(question, (last.submitted_at, last.page_id))
     return page(
@@ -69,7 +69,7 @@ async def decisions(
 async def approval(approval_id: ObjectId, person: Visitor, needed: Needed, asked: UUID | None = None) -> Response:
     """One approval; ``asked`` is the command that led here."""
     shown = await _look(approval_id, person, needed)
-    became = await approvals.command(needed.pool, person.site_id, asked) if asked is not None else None
+    became = await approvals.command(needed.of(person.site_id), person.site_id, asked) if asked is not None else None
     return _approval(shown, person, needed, became=became)
 
 
@@ -118,17 +118,17 @@ async def _look(approval_id: str, person: Visitor, needed: Web) -> Shown:
     except ValueError:
         raise Refusal(Reason.NOT_FOUND) from None
     stored, present, told = await asyncio.gather(
-        approvals.approval(needed.pool, person.site_id, page_id, run),
-        known_store.page(needed.pool, person.site_id, page_id, person.account_id),
-        history.of_page(needed.pool, person.site_id, page_id, LATEST),
+        approvals.approval(needed.of(person.site_id), person.site_id, page_id, run),
+        known_store.page(needed.of(person.site_id), person.site_id, page_id, person.account_id),
+        history.of_page(needed.of(person.site_id), person.site_id, page_id, LATEST),
     )
     if stored is None or present is None:
         raise Refusal(Reason.NOT_FOUND)
     found = stored.answer(page_id)
     wanted = known_store.Wanted(person.site_id, person.account_id, found.workflow_id, found.workflow_version, found.space_id)
-    known = await known_store.known(needed.pool, wanted, needed.oldest())
+    known = await known_store.known(needed.of(person.site_id), wanted, needed.oldest())
     groups = [a.id for a in found.steps[found.step].approvers if a.kind == "group"]
-    read = await history.groups_read(needed.pool, person.site_id, groups)
+    read = await history.groups_read(needed.of(person.site_id), person.site_id, groups)
     return Shown(
         found, present, known, told,
         takes_part(person.account_id, [group for group, _ in known.groups], stored.definition, present, told)
@@ -160,8 +160,8 @@ def _approval(
 @routes.get("/pages/{page_id}")
 async def of_page(page_id: ObjectId, person: Visitor, needed: Needed) -> Response:
     """A page with its approvals."""
-    found = await approvals.page(needed.pool, person.site_id, page_id)
+    found = await approvals.page(needed.of(person.site_id), person.site_id, page_id)
     if found is None:
         raise Refusal(Reason.NOT_FOUND)
-    told = await history.of_page(needed.pool, person.site_id, page_id, LATEST)
+    told = await history.of_page(needed.of(person.site_id), person.site_id, page_id, LATEST)
     return page("page.html", needed.base, person=person, found=found, history=told, page_url=needed.page_url)

@@ -56,14 +56,14 @@ async def _confirm(approval_id: str, act: Act, person: Person, needed: Web, refu
     except ValueError:
         raise Refusal(Reason.NOT_FOUND) from None
     stored, present = await asyncio.gather(
-        approvals.approval(needed.pool, person.site_id, page_id, run),
-        known_store.page(needed.pool, person.site_id, page_id, person.account_id),
+        approvals.approval(needed.of(person.site_id), person.site_id, page_id, run),
+        known_store.page(needed.of(person.site_id), person.site_id, page_id, person.account_id),
     )
     if stored is None or present is None:
         raise Refusal(Reason.NOT_FOUND)
     found = stored.answer(page_id)
     wanted = known_store.Wanted(person.site_id, person.account_id, found.workflow_id, found.workflow_version, found.space_id)
-    known = await known_store.known(needed.pool, wanted, needed.oldest())
+    known = await known_store.known(needed.of(person.site_id), wanted, needed.oldest())
     if reason := _refusal(act, approval_id, person, present, known):
         raise Refusal(reason)
     return page(

@@ -16,6 +16,7 @@ from services.console.domain.listing import Index, Order
 from services.console.domain.reading import Reading
 from services.console.measured import Measured
 from services.console.store import audit as store
+from services.console.store import chains
 from services.console.web.render import page
 from services.console.web.session import Operating, Person
 from services.console.web.state import Web, web
@@ -81,7 +82,7 @@ async def audit(person: Operating, needed: Needed, search: Annotated[Search, Dep
     found, more, checked = await _search(person, needed, search) if search.site else ([], None, None)
     return page(
         "audit.html", needed.base, person=person, search=search, found=found, more=more, checked=checked, written=_written,
-        heads=await store.heads(needed.pool), last=verified(needed.signals.readings().get("audit-fanout")), Index=Index, Order=Order,
+        heads=await chains.heads(needed.across), last=verified(needed.signals.readings().get("audit-fanout")), Index=Index, Order=Order,
     )
 
 
@@ -92,10 +93,10 @@ async def _search(person: Person, needed: Web, search: Search) -> tuple[list[Ent
         "audit log read by an operator", site_id=asked.site_id, actor_id=person.account_id, kind=asked.index.value,
     )
     question = ("operations", asked.site_id, asked.index, asked.id or "", asked.order, str(asked.since), str(asked.until))
-    found = await store.entries(needed.pool, asked, needed.cursors.place(question, search.cursor), SHOWN + 1)
+    found = await store.entries(needed.of(asked.site_id), asked, needed.cursors.place(question, search.cursor), SHOWN + 1)
     last = found[SHOWN - 1] if len(found) > SHOWN else None
     more = None if last is None else needed.cursors.after(question, (last.occurred_at, str(last.event_id)))
-    checked = check(await store.links(needed.pool, [(one.partition, one.position) for one in found[:SHOWN]])) if search.verify else None
+    checked = check(await chains.links(needed.across, [(one.partition, one.position) for one in found[:SHOWN]])) if search.verify else None
     return found[:SHOWN], more, checked
 
 
@@ -125,12 +126,12 @@ async def chain(
     last: Position | None = None,
 ) -> Response:
     """A part of a chain, its links recomputed now; without a first or a last position, the end of it."""
-    heads = await store.heads(needed.pool)
+    heads = await chains.heads(needed.across)
     if partition not in heads:
         raise Refusal(Reason.NOT_FOUND)
     end = min(last or heads[partition], heads[partition])
     begin = max(first or 1, end - CHECKED + 1)
-    checked = check(await store.links(needed.pool, [(partition, position) for position in range(begin, end + 1)]))
+    checked = check(await chains.links(needed.across, [(partition, position) for position in range(begin, end + 1)]))
     return page(
         "audit_chain.html", needed.base, person=person, partition=partition, head=heads[partition], first=begin, last=end,
         checked=checked, most=CHECKED,

@@ -112,10 +112,10 @@ async def _asked(editing: Editing, form: Mapping[str, str], person: Person, need
 
 async def _preview(editing: Editing, definition: Definition, person: Person, needed: Web) -> Preview:
     groups = {group for step in definition.steps for group in step.group_seats}
-    crowds = await store.crowds(needed.pool, person.site_id, groups, CROWD)
+    crowds = await store.crowds(needed.of(person.site_id), person.site_id, groups, CROWD)
     count = 0
     if editing.workflow_id is not None:
-        count = await store.open_approvals(needed.pool, person.site_id, editing.workflow_id, MOST)
+        count = await store.open_approvals(needed.of(person.site_id), person.site_id, editing.workflow_id, MOST)
     return Preview(outlook(definition.steps, crowds, needed.oldest()), count)
 
 

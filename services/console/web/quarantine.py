@@ -37,7 +37,7 @@ class Do(StrEnum):
 @routes.get("")
 async def quarantine(person: Operating, needed: Needed) -> Response:
     """What waits, by key, longest first."""
-    return page("quarantine.html", needed.base, person=person, held=await operations.held(needed.pool, KEYS), path=path)
+    return page("quarantine.html", needed.base, person=person, held=await operations.held(needed.across, KEYS), path=path)
 
 
 @routes.get("/{service}/{key:path}")
@@ -60,7 +60,7 @@ class Wanted:
 @routes.post("/{service}/{key:path}")
 async def release(service: Service, key: str, person: Operating, needed: Needed, wanted: Annotated[Wanted, Depends()]) -> Response:
     """Ask ``command`` for it, if the record in front is still the one that was shown."""
-    waiting = [one for one in await store.records(needed.pool, service, key, RECORDS) if not one.done]
+    waiting = [one for one in await store.records(needed.across, service, key, RECORDS) if not one.done]
     if not waiting or place(waiting[0]) != wanted.first:
         return await _show(service, key, person, needed, status=409, why="What waits here has changed since you looked. Look again.")
     body = {"key": key, "set_aside": wanted.do is Do.SET_ASIDE}
@@ -76,7 +76,7 @@ async def _show(
     why: str | None = None,
 ) -> Response:
     found, became = await asyncio.gather(
-        store.records(needed.pool, service, key, RECORDS), _became(needed, asked, key),
+        store.records(needed.across, service, key, RECORDS), _became(needed, asked, key),
     )
     if not found and asked is None:
         raise Refusal(Reason.NOT_FOUND)
@@ -90,7 +90,7 @@ async def _show(
 
 
 async def _became(needed: Web, asked: UUID | None, key: str) -> Released | None:
-    return None if asked is None else await store.released(needed.pool, asked, key)
+    return None if asked is None else await store.released(needed.across, asked, key)
 
 
 def place(record: Record) -> str:

@@ -30,15 +30,15 @@ async def reports(
     first: Annotated[str, Query(alias="from", max_length=20)] = "", last: Annotated[str, Query(alias="to", max_length=20)] = "",
 ) -> Response:
     """How long approvals take, where they wait, and what is refused; without a space or a workflow, which there are to choose from."""
-    oldest, account = needed.oldest(), person.account_id
+    reads, oldest, account = needed.of(person.site_id), needed.oldest(), person.account_id
     spaces, owned = await asyncio.gather(
-        workflows.administered(needed.pool, person.site_id, account, oldest), workflows.owned(needed.pool, person.site_id, account, oldest),
+        workflows.administered(reads, person.site_id, account, oldest), workflows.owned(reads, person.site_id, account, oldest),
     )
     within, found, name = chosen(first, last, now().date()), None, ""
     if space or workflow:
         name = await _permitted(person, needed, space, workflow)
         if isinstance(within, Range):
-            found = await store.report(needed.pool, store.Scope(person.site_id, space or None, workflow or None), within, now())
+            found = await store.report(reads, store.Scope(person.site_id, space or None, workflow or None), within, now())
     wrong = within if isinstance(within, str) else None
     typed = (within.first.isoformat(), within.last.isoformat()) if isinstance(within, Range) else (first, last)
     return page(
@@ -55,7 +55,7 @@ async def _permitted(person: Person, needed: Web, space: str, workflow: str) -> 
     """
     looked = [known_store.Wanted(person.site_id, person.account_id, space_id=space)] if space else []
     looked += [known_store.Wanted(person.site_id, person.account_id, workflow)] if workflow else []
-    found = [(wanted, await known_store.known(needed.pool, wanted, needed.oldest())) for wanted in looked]
+    found = [(wanted, await known_store.known(needed.of(person.site_id), wanted, needed.oldest())) for wanted in looked]
     reasons = [allowed(person, wanted, known) for wanted, known in found]
     if None not in reasons:
         raise Refusal(reasons[0] or Reason.NOT_PERMITTED)

@@ -21,5 +21,5 @@ RUNS = 30
 @routes.get("")
 async def retention(person: Operating, needed: Annotated[Web, Depends(web)], site: SiteId | Literal[""] = "") -> Response:
     """The plan as retention makes it now, and the last runs."""
-    plan, runs = await asyncio.gather(needed.plans.look(site or None), store.runs(needed.pool, site or None, RUNS))
+    plan, runs = await asyncio.gather(needed.plans.look(site or None), store.runs(needed.across, site or None, RUNS))
     return page("retention.html", needed.base, person=person, site=site, plan=plan, runs=runs)

@@ -22,6 +22,6 @@ async def sites(
     person: Operating, needed: Annotated[Web, Depends(web)], site: SiteId | Literal[""] = "", after: SiteId | Literal[""] = "",
 ) -> Response:
     """Those whose id begins so."""
-    found = await store.sites(needed.pool, site, after, SHOWN + 1, MOST, needed.oldest())
+    found = await store.sites(needed.across, site, after, SHOWN + 1, MOST, needed.oldest())
     more = found[SHOWN - 1].site_id if len(found) > SHOWN else None
     return page("sites.html", needed.base, person=person, site=site, after=after, found=found[:SHOWN], more=more, most=MOST)

@@ -16,6 +16,7 @@ from services.console.signals import Signals
 from services.console.web.asking import Commands
 from shared.callers import Callers
 from shared.clock import now
+from shared.postgres import Reading, across_sites, for_site
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,15 @@ class Web:
     def base(self) -> str:
         """The path that every address here begins with; '' at the root."""
         return urlsplit(self.settings.base_url).path.rstrip("/")
+
+    def of(self, site_id: str) -> Reading:
+        """Reads of one site."""
+        return for_site(self.pool, site_id)
+
+    @property
+    def across(self) -> Reading:
+        """Reads of all sites, for operators."""
+        return across_sites(self.pool)
 
     def oldest(self) -> datetime:
         """When facts must have been read to allow anything."""

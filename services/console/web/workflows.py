@@ -47,8 +47,8 @@ async def workflows(
     asked = store.Asked(person.site_id, person.account_id, needed.oldest(), space or None, archived)
     last_space, _, last = after.partition(":")
     found, spaces = await asyncio.gather(
-        store.listed(needed.pool, asked, (last_space, last), SHOWN + 1),
-        store.administered(needed.pool, person.site_id, person.account_id, asked.oldest),
+        store.listed(needed.of(person.site_id), asked, (last_space, last), SHOWN + 1),
+        store.administered(needed.of(person.site_id), person.site_id, person.account_id, asked.oldest),
     )
     shown, end = found[:SHOWN], found[SHOWN - 1].workflow if len(found) > SHOWN else None
     mine = {
@@ -75,7 +75,7 @@ class Shown:
 async def permission(person: Person, needed: Web, *, workflow_id: str | None = None, space_id: str | None = None) -> Reason | None:
     """Why this person may not change the workflow, or without one may make none in the space, by the rule ``decision`` goes by."""
     wanted = known_store.Wanted(person.site_id, person.account_id, workflow_id, None, space_id)
-    known = await known_store.known(needed.pool, wanted, needed.oldest())
+    known = await known_store.known(needed.of(person.site_id), wanted, needed.oldest())
     return guards.licence(person.principal.caller, known.licence_active) or allowed(person, wanted, known)
 
 
@@ -92,14 +92,14 @@ async def look(workflow_id: str, person: Person, needed: Web) -> Shown:
     :raises Refusal: there is none.
     """
     found, told, count, why_not = await asyncio.gather(
-        approvals.workflow(needed.pool, person.site_id, workflow_id),
-        store.history(needed.pool, person.site_id, workflow_id, LATEST),
-        store.open_approvals(needed.pool, person.site_id, workflow_id, MOST),
+        approvals.workflow(needed.of(person.site_id), person.site_id, workflow_id),
+        store.history(needed.of(person.site_id), person.site_id, workflow_id, LATEST),
+        store.open_approvals(needed.of(person.site_id), person.site_id, workflow_id, MOST),
         permission(person, needed, workflow_id=workflow_id),
     )
     if found is None:
         raise Refusal(Reason.NOT_FOUND)
-    return Shown(found, told, count, await store.in_use(needed.pool, person.site_id, found.space_id), why_not)
+    return Shown(found, told, count, await store.in_use(needed.of(person.site_id), person.site_id, found.space_id), why_not)
 
 
 async def to_change(workflow_id: str, person: Person, needed: Web) -> Shown:
@@ -118,7 +118,7 @@ async def to_change(workflow_id: str, person: Person, needed: Web) -> Shown:
 @routes.get("/{workflow_id}")
 async def workflow(workflow_id: ObjectId, person: Visitor, needed: Needed, asked: UUID | None = None) -> Response:
     """One workflow; ``asked`` is the command that led here, perhaps the one that is to make it."""
-    became = await approvals.command(needed.pool, person.site_id, asked) if asked is not None else None
+    became = await approvals.command(needed.of(person.site_id), person.site_id, asked) if asked is not None else None
     try:
         shown = await look(workflow_id, person, needed)
     except Refusal:
@@ -143,7 +143,7 @@ async def workflow_versions(
 ) -> Response:
     """What two versions do not have in common."""
     shown, bodies = await asyncio.gather(
-        look(workflow_id, person, needed), store.definitions(needed.pool, person.site_id, workflow_id, {before, after}),
+        look(workflow_id, person, needed), store.definitions(needed.of(person.site_id), person.site_id, workflow_id, {before, after}),
     )
     if bodies.keys() != {before, after}:
         raise Refusal(Reason.NOT_FOUND)
