@@ -30,31 +30,25 @@ GRANT SELECT ON audit.checkpoint, audit.entry, audit.head, audit.removed, retent
 DO $$
 DECLARE
     name text;
-    everybody text := 'approvalflow_audit_fanout, approvalflow_retention, approvalflow_operator';
-    confined text;
+    roles text;
 BEGIN
     FOR name IN
         SELECT format('%I.%I', n.nspname, c.relname)
           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
          WHERE n.nspname IN ('command', 'directory', 'approvals', 'audit', 'retention') AND c.relkind IN ('r', 'p')
-           AND NOT c.relispartition AND a.attname = 'site_id' AND NOT c.relrowsecurity ORDER BY 1
+           AND NOT c.relispartition AND a.attname = 'site_id' AND NOT c.relrowsecurity
     LOOP
-        confined := CASE name
-            WHEN 'command.connect_tenant' THEN NULL                         -- its row tells which site a token is of
-            WHEN 'command.idempotency_key' THEN 'approvalflow_console'      -- keys of several sites are claimed together
-            ELSE 'approvalflow_command, approvalflow_console'
+        roles := 'approvalflow_audit_fanout, approvalflow_retention, approvalflow_operator' || CASE name
+            WHEN 'command.connect_tenant' THEN ', approvalflow_command, approvalflow_console'  -- tells which site a token is of
+            WHEN 'command.idempotency_key' THEN ', approvalflow_command'  -- keys of several sites are claimed together
+            ELSE ''
         END;
         EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', name);
-        EXECUTE format('CREATE POLICY every_site ON %s TO %s USING (true)', name, everybody || CASE name
-            WHEN 'command.connect_tenant' THEN ', approvalflow_command, approvalflow_console'
-            WHEN 'command.idempotency_key' THEN ', approvalflow_command'
-            ELSE ''
-        END);
-        IF confined IS NOT NULL THEN
-            EXECUTE format(
-                'CREATE POLICY own_site ON %s TO %s USING (site_id = current_setting(''approvalflow.site'', true))', name, confined
-            );
-        END IF;
+        EXECUTE format('CREATE POLICY every_site ON %s TO %s USING (true)', name, roles);
+        EXECUTE format(
+            'CREATE POLICY own_site ON %s TO approvalflow_command, approvalflow_console'
+            ' USING (site_id = current_setting(''approvalflow.site'', true))', name
+        );
         COMMIT;
     END LOOP;
 END $$;
@@ -72,7 +66,7 @@ BEGIN
         SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname IN ('command', 'directory', 'approvals', 'audit', 'retention') AND c.relrowsecurity
     LOOP
-        EXECUTE format('DROP POLICY IF EXISTS own_site ON %s', name);
+        EXECUTE format('DROP POLICY own_site ON %s', name);
         EXECUTE format('DROP POLICY every_site ON %s', name);
         EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', name);
     END LOOP;

@@ -98,9 +98,13 @@ def test_runbooks_call_commands_and_options_that_there_are() -> None:
         assert set(re.findall(r"--[a-z-]+", call)) <= options, f"{where}: {call}"
 
 
+AS_OPERATOR = "?options=-c%20role%3Dapprovalflow_operator"
+"""What makes the console's address that of operators."""
+
+
 def statements() -> list[tuple[str | None, str]]:
     """What runbooks ask the database, each with the role that is to ask; None is the administrator."""
-    roles = {"APPROVALFLOW_DATABASE": "console", "ADMIN_DATABASE": None}
+    roles = {"OPERATOR_DATABASE": "operator", "ADMIN_DATABASE": None}
     found = re.findall(r"""psql .*?"\$(\w+)" -c (?:"([^"]+)"|'([^']+)')""", "\n".join(BOOKS.values()))
     return [(roles[where], re.sub(r"^\\copy \((.*)\) TO .*", r"\1", one or other)) for where, one, other in found]
 
@@ -108,8 +112,9 @@ def statements() -> list[tuple[str | None, str]]:
 async def test_what_runbooks_ask_the_database_may_be_asked_by_who_is_to_ask(database: Database) -> None:
     asked = statements()
     assert len(asked) > 10
+    assert AS_OPERATOR in (DEPLOY / "runbooks/README.md").read_text()
     for role, statement in asked:
-        db = await asyncpg.connect(database.dsn(role))
+        db = await asyncpg.connect(database.dsn() if role is None else database.dsn("console") + AS_OPERATOR)
         try:
             await db.fetch(statement)
         finally:

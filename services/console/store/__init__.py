@@ -1,1 +1,1 @@
-"""All SQL of this service, by who looks: approvers, auditors, operators. Every query of the API names the site."""
+"""All SQL of this service, by who looks: approvers, auditors, operators. Every query of the API names the site, and sees no other."""
