@@ -10,16 +10,24 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, KafkaError, TopicAuthorizationFailedError, for_code
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from shared import kafka
 from shared.clients import client
 from shared.contracts.topics import GROUPS, TOPICS, WATCHED, Topic, acls
 from shared.kafka import BatchPublisher, Outgoing, Record
-from shared.lags import Lags
+from shared.lags import Lag, Lags
 from shared.settings import ServiceSettings
 from tests.certificates import Authority
 from tests.integration.secured_broker import ADMIN, SecuredBroker
+from tests.waiting import until
 
 SERVICES = ("command", "decision", "audit-fanout", "retention", "console")
 NOBODY = "nobody"
@@ -153,8 +161,15 @@ async def _commit(consumer: AIOKafkaConsumer, topic: Topic) -> None:
 @pytest.mark.parametrize("service", ["command", "console"])
 async def test_lag_is_seen_by_whoever_looks_at_it(secured: SecuredBroker, service: str) -> None:
     lags = Lags(ServiceSettings(**secured.settings(service)), service, WATCHED[service])
+
+    async def looked() -> list[Lag]:
+        try:
+            return await lags.look()
+        except GroupCoordinatorNotAvailableError:  # no group has been there yet
+            return []
+
     try:
-        assert {lag.group for lag in await lags.look()} == set(WATCHED[service])
+        assert {lag.group for lag in await until(looked)} == set(WATCHED[service])
     finally:
         await lags.close()
 
