@@ -35,6 +35,7 @@ GROWTH = 24 << 20
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """A system of its own, with room for few records."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("APPROVALFLOW_ACTOR_REQUESTS", "0")  # one person asks for all of it
         patch.setenv("APPROVALFLOW_BACKLOG_LIMIT", str(LIMIT))
         patch.setenv("APPROVALFLOW_DATABASE_SECONDS", "0.5")
         async with running(tmp_path_factory.mktemp("backpressure"), services=("command", "decision", "audit_fanout")) as started:
